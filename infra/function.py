@@ -1,0 +1,119 @@
+"""A Lambda function from a container image, with everything that always goes with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from . import policies
+from .image import CPU_ARCHITECTURE
+
+ALIAS = "live"
+
+
+@dataclass(kw_only=True)
+class FileSystemMount:
+    """An EFS access point, where a function sees it, and the network it is reached through."""
+
+    access_point_arn: pulumi.Input[str]
+    path: str
+    subnet_ids: pulumi.Input[Sequence[str]]
+    security_group_id: pulumi.Input[str]
+
+
+@dataclass(kw_only=True)
+class ContainerFunctionArgs:
+    """A function of one image: memory in MB, timeout in seconds.
+
+    `command` is the handler that the image's runtime interface client runs. `statements` is what the role may do
+    beyond writing its logs and traces. `requires` is what must be there before the function is, and outlives it.
+    """
+
+    image_uri: pulumi.Input[str]
+    command: str
+    memory: int
+    timeout: int
+    log_retention_days: int
+    environment: Mapping[str, pulumi.Input[str]]
+    statements: Sequence[pulumi.Input[policies.Statement]] = field(default_factory=list)
+    file_system: FileSystemMount | None = None
+    requires: Sequence[pulumi.Resource] = field(default_factory=list)
+
+
+class ContainerFunction(pulumi.ComponentResource):
+    """Role, log group, function, published version and the alias `live` that callers use."""
+
+    name: pulumi.Output[str]
+    alias: pulumi.Output[str]
+    invoke_arn: pulumi.Output[str]
+    log_group_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ContainerFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ml-inference:infra:ContainerFunction", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+
+        # Ours rather than the one Lambda makes at the first invocation, which would keep logs for ever and outlive the stack.
+        log_group = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=args.log_retention_days, opts=child)
+
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=policies.assumed_by("lambda.amazonaws.com"), opts=child)
+        statements = [log_group.arn.apply(policies.write_logs), policies.write_traces(), *args.statements]
+        if args.file_system:
+            statements.append(policies.join_vpc())
+        policy = aws.iam.RolePolicy(
+            f"{name}-policy",
+            role=role.name,
+            policy=pulumi.Output.all(*statements).apply(lambda all_of_them: policies.document(*all_of_them)),
+            opts=child,
+        )
+
+        function = aws.lambda_.Function(
+            f"{name}-function",
+            package_type="Image",
+            image_uri=args.image_uri,
+            image_config=aws.lambda_.FunctionImageConfigArgs(commands=[args.command]),
+            architectures=[CPU_ARCHITECTURE],
+            role=role.arn,
+            memory_size=args.memory,
+            timeout=args.timeout,
+            environment=aws.lambda_.FunctionEnvironmentArgs(variables=args.environment),
+            logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log_group.name),
+            tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
+            vpc_config=_vpc_config(args.file_system),
+            file_system_config=_file_system_config(args.file_system),
+            publish=True,
+            # Lambda checks the role when it creates the function and places it in a VPC.
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[policy, *args.requires])),
+        )
+        alias = aws.lambda_.Alias(
+            f"{name}-alias", name=ALIAS, function_name=function.name, function_version=function.version, opts=child
+        )
+
+        self.name = function.name
+        self.alias = alias.name
+        self.invoke_arn = alias.invoke_arn
+        self.log_group_name = log_group.name
+        self.register_outputs(
+            {
+                "name": self.name,
+                "alias": self.alias,
+                "invokeArn": self.invoke_arn,
+                "logGroupName": self.log_group_name,
+            }
+        )
+
+
+def _vpc_config(file_system: FileSystemMount | None) -> aws.lambda_.FunctionVpcConfigArgs | None:
+    if file_system is None:
+        return None
+    return aws.lambda_.FunctionVpcConfigArgs(
+        subnet_ids=file_system.subnet_ids, security_group_ids=[file_system.security_group_id]
+    )
+
+
+def _file_system_config(file_system: FileSystemMount | None) -> aws.lambda_.FunctionFileSystemConfigArgs | None:
+    if file_system is None:
+        return None
+    return aws.lambda_.FunctionFileSystemConfigArgs(arn=file_system.access_point_arn, local_mount_path=file_system.path)
