@@ -1,0 +1,49 @@
+"""Who may import whom: the program, what runs in Lambda, and what runs on the user's machine."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+
+ALLOWED = {
+    "handlers": {"handlers"},
+    # Of the handlers only the bundle format, which is standard library alone: the deployer reads what they read.
+    "infra": {"infra", "handlers.serving.bundle"},
+    "workbench": {"workbench", "infra", "handlers"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {module for module in modules if module.split(".")[0] in (*ALLOWED, "tests")}
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    files = list((PROJECT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        for module in ours(imported(file)):
+            allowed = any(f"{module}.".startswith(f"{name}.") for name in ALLOWED[package])
+            assert allowed, f"{file.relative_to(PROJECT)} imports {module}"
+
+
+def test_the_program_imports_only_infra() -> None:
+    assert {module.split(".")[0] for module in ours(imported(PROJECT / "__main__.py"))} == {"infra"}
+
+
+def test_the_program_reads_like_a_diagram() -> None:
+    assert len((PROJECT / "__main__.py").read_text(encoding="utf-8").splitlines()) < 60

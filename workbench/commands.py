@@ -1,0 +1,91 @@
+"""The command line: options, messages and exit codes. What a command does lives in the package it belongs to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from workbench.local.demo import DemoError, demo
+from workbench.local.emulator import EmulatorError
+from workbench.local.processes import AlreadyRunningError, end
+from workbench.local.stack import FOLDER
+from workbench.local.up import up
+from workbench.program.config import StackError, load
+from workbench.program.preview import preview
+from workbench.program.runner import ProgramError
+from workbench.program.tree import tree
+
+application = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Preview the program, run its stack on this machine, and ask it.",
+)
+local = typer.Typer(no_args_is_help=True, help="The stack on this machine, without AWS, Docker or the Pulumi CLI.")
+application.add_typer(local, name="local")
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
+Config = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="KEY=VALUE",
+        help="A value of the stack's configuration, JSON where it parses as JSON; may be given more than once.",
+    ),
+]
+Port = Annotated[
+    int, typer.Option("--port", "-p", min=0, max=65535, help="The port of the AWS emulator; 0 for a free one.")
+]
+
+console = Console()
+
+
+def main() -> None:
+    """Runs the command that was typed; what went wrong is one sentence on standard error and exit code 1."""
+    if not Path("Pulumi.yaml").is_file():
+        sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
+    try:
+        application()
+    except (AlreadyRunningError, DemoError, EmulatorError, ProgramError, StackError) as error:
+        sys.exit(str(error))
+
+
+@application.command("preview")
+def preview_command(
+    stack: Stack = "dev",
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the graph as JSON.")] = False,
+) -> None:
+    """Run the program with made-up values, without AWS and without credentials, and print what it would register."""
+    graph = preview(load(stack, config or []))
+    if as_json:
+        print(json.dumps(graph.to_json(), indent=2, sort_keys=True))
+    else:
+        console.print(tree(graph), soft_wrap=True)
+
+
+@application.command("demo")
+def demo_command() -> None:
+    """Deploy the local stack, ask every endpoint and every model the sample questions, and take everything down."""
+    demo(console)
+
+
+@local.command("up")
+def up_command(stack: Stack = "local", config: Config = None, port: Port = 4566) -> None:
+    """Keep the stack running until Ctrl-C, and print its outputs and the three ways to test it."""
+    up(load(stack, config or []), port, console)
+
+
+@local.command("down")
+def down_command() -> None:
+    """End the stack that is up in this folder, or what one that was killed has left behind."""
+    owner = end(FOLDER)
+    console.print(
+        f"Stack {owner.stack} (process {owner.pid}) is down." if owner else "No stack was up; nothing is left."
+    )
