@@ -8,7 +8,8 @@ from pathlib import Path
 
 from handlers.serving.bundle import Bundle, BundleError
 
-from .settings import ConfigError, FunctionSettings, ModelSource
+from .section import ConfigError
+from .settings import FunctionSettings, ModelSource
 
 PREPARED = Path("models")
 

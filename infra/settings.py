@@ -6,18 +6,16 @@ here. What the models' bundles contain is read in `infra.bundles`.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from .section import ConfigError, Section, conflict, limits, parse, sentences
 
 Architecture = Literal["efs", "s3", "oci"]
 Engine = Literal["onnx"]
@@ -30,25 +28,12 @@ RetentionDays = Literal[
 ]  # fmt: skip
 
 
-class ConfigError(pulumi.RunError):
-    """A stack configuration that cannot be deployed; the message is one sentence or more for the person who wrote it."""
-
-
-def _limits(allowed: str, why: str) -> dict[str, Any]:
-    """What a user is told when a value of the field is refused."""
-    return {"allowed": allowed, "why": why}
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class ModelSource(_Section):
+class ModelSource(Section):
     """One model of the stack: its name in requests, and where it comes from."""
 
     name: str = Field(
         pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$",
-        json_schema_extra=_limits(
+        json_schema_extra=limits(
             "1 to 32 lower-case letters, digits and inner hyphens",
             "the name becomes part of S3 keys, folder names and requests",
         ),
@@ -56,7 +41,7 @@ class ModelSource(_Section):
     source: str | None = Field(
         default=None,
         min_length=1,
-        json_schema_extra=_limits(
+        json_schema_extra=limits(
             "a Hugging Face model id such as distilbert/distilbert-base-uncased-distilled-squad, or a folder",
             "the bundle is prepared from it",
         ),
@@ -64,12 +49,12 @@ class ModelSource(_Section):
     revision: str | None = Field(
         default=None,
         min_length=1,
-        json_schema_extra=_limits("a commit, tag or branch of the source", "the bundle is prepared from it"),
+        json_schema_extra=limits("a commit, tag or branch of the source", "the bundle is prepared from it"),
     )
     bundle: str | None = Field(
         default=None,
         min_length=1,
-        json_schema_extra=_limits("the folder of a prepared bundle", "its files are deployed as they are"),
+        json_schema_extra=limits("the folder of a prepared bundle", "its files are deployed as they are"),
     )
 
     @model_validator(mode="after")
@@ -95,20 +80,20 @@ def _distinct_names(models: list[ModelSource]) -> list[ModelSource]:
     return models
 
 
-_MODELS = _limits(
+_MODELS = limits(
     "a list of one or more models, each with a name and a source or a bundle",
     "a function without a model answers nothing",
 )
-_ENGINE = _limits("onnx", "no other engine is built into the images")
-_PRECISION = _limits("fp32", "no other precision can be prepared")
-_MEMORY = _limits("128 to 10240 (MB)", "those are the limits of Lambda")
-_TIMEOUT = _limits(
+_ENGINE = limits("onnx", "no other engine is built into the images")
+_PRECISION = limits("fp32", "no other precision can be prepared")
+_MEMORY = limits("128 to 10240 (MB)", "those are the limits of Lambda")
+_TIMEOUT = limits(
     "1 to 30 (seconds)",
     "an HTTP API gives up on its integration after 30 seconds, so a longer run would be paid for and never answered",
 )
 
 
-class Overrides(_Section):
+class Overrides(Section):
     """What one architecture does differently from the stack; None means as the stack does."""
 
     models: Models | None = Field(default=None, json_schema_extra=_MODELS)
@@ -118,21 +103,21 @@ class Overrides(_Section):
     timeout: int | None = Field(default=None, ge=1, le=30, json_schema_extra=_TIMEOUT)
 
 
-class Jwt(_Section):
+class Jwt(Section):
     """Whose tokens `auth: jwt` accepts."""
 
     issuer: str | None = Field(
         default=None,
         pattern=r"^https://",
-        json_schema_extra=_limits("an https URL", "API Gateway fetches the keys of the token issuer from it"),
+        json_schema_extra=limits("an https URL", "API Gateway fetches the keys of the token issuer from it"),
     )
     audience: list[str] = Field(
         default_factory=list,
-        json_schema_extra=_limits("a list of strings", "a token for another audience must not open this API"),
+        json_schema_extra=limits("a list of strings", "a token for another audience must not open this API"),
     )
 
 
-class FunctionSettings(_Section):
+class FunctionSettings(Section):
     """The values that hold for one architecture, its overrides applied. Memory in MB, timeout in seconds."""
 
     models: Models
@@ -142,13 +127,13 @@ class FunctionSettings(_Section):
     timeout: int
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole stack's configuration. Memory in MB, timeout in seconds, rates in requests a second."""
 
     architectures: list[Architecture] = Field(
         default_factory=lambda: list(get_args(Architecture)),
         min_length=1,
-        json_schema_extra=_limits(
+        json_schema_extra=limits(
             "a non-empty list of efs, s3 and oci, each at most once", "a stack of nothing deploys nothing"
         ),
     )
@@ -160,15 +145,16 @@ class Settings(_Section):
     timeout: int = Field(default=30, ge=1, le=30, json_schema_extra=_TIMEOUT)
     log_retention_days: RetentionDays = Field(
         default=14,
-        json_schema_extra=_limits(
-            "one of " + ", ".join(map(str, get_args(RetentionDays))), "CloudWatch Logs keeps logs for these periods only"
+        json_schema_extra=limits(
+            "one of " + ", ".join(map(str, get_args(RetentionDays))),
+            "CloudWatch Logs keeps logs for these periods only",
         ),
     )
     throttle_rate: int = Field(
         default=10,
         ge=1,
         le=10_000,
-        json_schema_extra=_limits(
+        json_schema_extra=limits(
             "1 to 10000 (requests a second)", "10000 is an account's default quota in API Gateway"
         ),
     )
@@ -176,63 +162,61 @@ class Settings(_Section):
         default=20,
         ge=1,
         le=5_000,
-        json_schema_extra=_limits("1 to 5000 (requests)", "5000 is an account's default quota in API Gateway"),
+        json_schema_extra=limits("1 to 5000 (requests)", "5000 is an account's default quota in API Gateway"),
     )
     auth: Auth = Field(
-        default="none", json_schema_extra=_limits("none, iam or jwt", "an HTTP API knows no other way here")
+        default="none", json_schema_extra=limits("none, iam or jwt", "an HTTP API knows no other way here")
     )
     jwt: Jwt = Field(
-        default=Jwt(), json_schema_extra=_limits("issuer and audience", "auth jwt checks tokens against them")
+        default=Jwt(), json_schema_extra=limits("issuer and audience", "auth jwt checks tokens against them")
     )
     cors_origins: list[str] = Field(
         default_factory=list,
-        json_schema_extra=_limits("a list of origins such as https://example.org", "browsers compare origins as text"),
+        json_schema_extra=limits("a list of origins such as https://example.org", "browsers compare origins as text"),
     )
     vpc_cidr: str = Field(
         default="10.0.0.0/24",
-        json_schema_extra=_limits(
+        json_schema_extra=limits(
             "an IPv4 network from /16 to /26",
             "AWS allows a VPC of /16 to /28, and two subnets of at least /27 leave Lambda addresses to grow into",
         ),
     )
     efs: Overrides = Field(
-        default=Overrides(), json_schema_extra=_limits("an object", "it overrides the stack's values")
+        default=Overrides(), json_schema_extra=limits("an object", "it overrides the stack's values")
     )
-    s3: Overrides = Field(
-        default=Overrides(), json_schema_extra=_limits("an object", "it overrides the stack's values")
-    )
+    s3: Overrides = Field(default=Overrides(), json_schema_extra=limits("an object", "it overrides the stack's values"))
     oci: Overrides = Field(
-        default=Overrides(), json_schema_extra=_limits("an object", "it overrides the stack's values")
+        default=Overrides(), json_schema_extra=limits("an object", "it overrides the stack's values")
     )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if len(set(self.architectures)) < len(self.architectures):
-            raise _conflict("architectures", "names an architecture twice", "list each of efs, s3 and oci at most once")
+            raise conflict("architectures", "names an architecture twice", "list each of efs, s3 and oci at most once")
         if self.throttle_burst < self.throttle_rate:
-            raise _conflict(
+            raise conflict(
                 "throttleBurst",
                 "is below throttleRate, so the rate could never be reached",
                 "raise it or lower throttleRate",
             )
         if self.auth == "jwt" and not (self.jwt.issuer and self.jwt.audience):
-            raise _conflict(
+            raise conflict(
                 "jwt",
                 "lacks issuer or audience, so any or no token would be accepted",
                 "set both for auth jwt, or choose another auth",
             )
         if self.auth != "jwt" and (self.jwt.issuer or self.jwt.audience):
-            raise _conflict(
+            raise conflict(
                 "jwt", f"is set but auth is {self.auth}, so no token would be checked", "set auth to jwt or drop jwt"
             )
         if "*" in self.cors_origins and self.auth != "none":
-            raise _conflict("corsOrigins", f"allows every origin although auth is {self.auth}", "list the origins")
+            raise conflict("corsOrigins", f"allows every origin although auth is {self.auth}", "list the origins")
         try:
             network = ipaddress.IPv4Network(self.vpc_cidr)
         except ValueError as error:
-            raise _conflict("vpcCidr", f"is no IPv4 network ({error})", "give one such as 10.0.0.0/24") from error
+            raise conflict("vpcCidr", f"is no IPv4 network ({error})", "give one such as 10.0.0.0/24") from error
         if not 16 <= network.prefixlen <= 26:
-            raise _conflict("vpcCidr", f"has a prefix of /{network.prefixlen}", "give a network from /16 to /26")
+            raise conflict("vpcCidr", f"has a prefix of /{network.prefixlen}", "give a network from /16 to /26")
         return self
 
     def _overrides(self, architecture: Architecture) -> Overrides:
@@ -256,83 +240,11 @@ class Settings(_Section):
         """
         prefix = f"{project}:"
         own = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
-        values = {key: _parse(value, cls._field(key)) for key, value in own.items()}
+        values = parse(cls, own)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError("\n".join(_sentence(prefix, values, detail) for detail in error.errors())) from error
-
-    @classmethod
-    def _field(cls, key: str) -> FieldInfo | None:
-        return next((field for field in cls.model_fields.values() if field.alias == key), None)
-
-
-def _conflict(key: str, problem: str, remedy: str) -> PydanticCustomError:
-    return PydanticCustomError("conflict", "{problem}: {remedy}", {"key": key, "problem": problem, "remedy": remedy})
-
-
-def _parse(value: Any, field: FieldInfo | None) -> Any:
-    """A configuration value as Python data: Pulumi hands every value over as a string, objects and numbers as JSON."""
-    if not isinstance(value, str) or field is None or _is_text(field):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _is_text(field: FieldInfo) -> bool:
-    kind = field.annotation
-    return kind is str or (get_origin(kind) is Literal and all(isinstance(value, str) for value in get_args(kind)))
-
-
-def _sentence(prefix: str, values: Mapping[str, Any], detail: ErrorDetails) -> str:
-    """One problem as a sentence: the key, what was given, what is allowed and why."""
-    context = detail.get("ctx", {})
-    if detail["type"] == "conflict":
-        return f"{prefix}{context['key']}{_given(values, (context['key'],))} {detail['msg']}."
-    path, section, field = detail["loc"], Settings, None
-    walked: list[str | int] = []
-    for step in path:
-        if isinstance(step, str) and section is not None:
-            known = {field.alias or name: field for name, field in section.model_fields.items()}
-            if step not in known:
-                close = difflib.get_close_matches(step, known, 1)
-                return (
-                    f"{_key(prefix, [*walked, step])} is not a setting"
-                    + (f"; did you mean {close[0]}?" if close else ".")
-                    + f" Allowed are {', '.join(known)}: an unknown one would be ignored without a word."
-                )
-            field = known[step]
-            section = _section_of(field)
-        walked.append(step)
-    key = _key(prefix, walked)
-    if detail["type"] in ("origin", "names"):
-        return f"{key} {detail['msg']}."
-    limits = field.json_schema_extra if field is not None and isinstance(field.json_schema_extra, dict) else {}
-    problem = "is missing" if detail["type"] == "missing" else f"is {json.dumps(detail['input'], default=str)}"
-    return f"{key} {problem}; allowed: {limits.get('allowed', detail['msg'])}, because {limits.get('why', 'nothing else can be deployed')}."
-
-
-def _given(values: Mapping[str, Any], path: tuple[str, ...]) -> str:
-    value = values.get(path[0])
-    return f" ({json.dumps(value, default=str)})" if value is not None else ""
-
-
-def _key(prefix: str, path: list[str | int]) -> str:
-    first, *rest = path
-    return f"{prefix}{first}" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)
-
-
-def _section_of(field: FieldInfo) -> type[_Section] | None:
-    """The section that the values of a field, or the items of its list, belong to."""
-    pending = [field.annotation]
-    while pending:
-        kind = pending.pop()
-        if isinstance(kind, type) and issubclass(kind, _Section):
-            return kind
-        pending.extend(get_args(kind))
-    return None
+            raise ConfigError("\n".join(sentences(cls, prefix, values, error))) from error
 
 
 def stack_settings() -> Settings:

@@ -10,7 +10,8 @@ import pytest
 
 from infra.bundles import LocalBundle, read_bundles
 from infra.image import stage_build_context
-from infra.settings import ConfigError, FunctionSettings, ModelSource
+from infra.section import ConfigError
+from infra.settings import FunctionSettings, ModelSource
 from workbench.models.bundles import seal
 
 PROJECT = Path(__file__).parents[2]

@@ -335,6 +335,9 @@ def test_only_efs_functions_are_in_the_network(whole_graph: Graph) -> None:
         if in_network:
             assert len(function.inputs["vpcConfig"]["subnetIds"]) == 2
             assert function.inputs["fileSystemConfig"]["localMountPath"] == "/mnt/models"
+            [group] = [whole_graph.by_urn(urn) for urn in function.depends_on if ":SecurityGroup::" in urn]
+            part = "loader" if "loader" in function.name else "inference"
+            assert group.name.endswith(f"-efs-{part}"), "only the loader may reach S3"
 
 
 def test_auth_iam_and_jwt_reach_the_routes(configured: Callable[..., Graph]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.settings import ConfigError, Settings
+from infra.section import ConfigError
+from infra.settings import Settings
 
 MODELS = [{"name": "nlp1", "source": "distilbert/distilbert-base-uncased-distilled-squad"}]
 
