@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ class Bundle:
 
     `max_length` is the longest input, in tokens with the special ones, that the model was trained for. `labels` maps
     class indices to names and is empty for tasks without classes. `digest` identifies the bundle: other weights,
-    another tokenizer or another manifest give another digest.
+    another tokenizer or another manifest give another digest. `proof` has the figures of the comparison with the
+    original model, and is empty where there was none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Bundle:
     labels: Mapping[str, str]
     files: tuple[BundleFile, ...]
     digest: str
+    proof: Mapping[str, str | int | float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -88,6 +90,7 @@ class Bundle:
                 labels=fields["labels"],
                 files=files,
                 digest=fields["digest"],
+                proof=fields.get("proof", {}),
             )
             version = fields["format"]
         except (ValueError, TypeError, KeyError) as error:

@@ -1,0 +1,134 @@
+"""The application that the three architectures serve: a Lambda handler around models from a store."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+from handlers.serving.bundle import BundleError
+from handlers.serving.errors import STATUS, RequestError
+from handlers.serving.events import read_body, response
+from handlers.serving.models import Models
+from handlers.serving.requests import parse_question
+from handlers.serving.stores import Store
+
+logger = logging.getLogger(__name__)
+if "AWS_LAMBDA_LOG_LEVEL" not in os.environ:  # with it the operator has chosen, and the runtime has set the level
+    logger.setLevel(logging.INFO)
+
+
+class LambdaContext(Protocol):
+    """What the application needs of the context of an invocation."""
+
+    aws_request_id: str
+
+
+@dataclass
+class _Request:
+    """What is noted of a request while it is answered: for the log and for the headers. Never text of the user's."""
+
+    cold_start: bool
+    facts: dict[str, str | int] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=lambda: {"load": 0.0, "tokenize": 0.0, "infer": 0.0})
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begin = perf_counter()
+        try:
+            yield
+        finally:
+            self.milliseconds[name] = (perf_counter() - begin) * 1000
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "server-timing": ", ".join(f"{stage};dur={dur:.1f}" for stage, dur in self.milliseconds.items()),
+            "x-cold-start": str(self.cold_start).lower(),
+        }
+
+
+class Application:
+    """A Lambda handler that answers questions.
+
+    No model is loaded before it is asked for, not even the default one: a function whose first request is for another
+    model would wait for both, and pay for the memory of both.
+    """
+
+    def __init__(self, digests: Mapping[str, str], store: Store) -> None:
+        """`digests` maps the name of each model to the digest of its bundle; the first one is the default model."""
+        self._models = Models(digests, store)
+        self._cold = True
+
+    def __call__(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """The response to one event; an error is a response, too, and never an exception."""
+        request = _Request(cold_start=self._cold)
+        self._cold = False
+        try:
+            result = response(200, self._answer(event, request), request.headers())
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except RequestError as error:
+            return self._refuse(request, error, logging.INFO)
+        except BundleError as error:
+            request.facts.update(file=error.file, reason=str(error))
+            sentence = (
+                f"Model {request.facts['model']!r} cannot be loaded: its file {error.file} is missing, damaged, or "
+                f"not for this image. The log of request {context.aws_request_id} says more."
+            )
+            return self._refuse(request, RequestError("model_unavailable", sentence), logging.ERROR)
+        except BaseException as error:  # a panic of the tokenizers library is no Exception
+            sentence = f"The request failed inside the service. Report it with its id, {context.aws_request_id}."
+            return self._refuse(request, RequestError("internal", sentence), logging.ERROR, error)
+        self._log(request, 200, logging.INFO)
+        return result
+
+    def _answer(self, event: object, request: _Request) -> dict[str, Any]:
+        """The body of the reply."""
+        question = parse_question(read_body(event), self._models.names)
+        request.facts.update(
+            model=question.model,
+            question_characters=len(question.question),
+            context_characters=len(question.context),
+            top_k=question.top_k,
+        )
+        with request.stage("load"):
+            model = self._models.get(question.model)
+        with request.stage("tokenize"):
+            windows = model.tokenize(question.question, question.context)
+        request.facts.update(windows=len(windows.windows))
+        with request.stage("infer"):
+            answers = model.answer(windows, top_k=question.top_k, max_answer_length=question.max_answer_length)
+        body = {"model_type": question.model, "question": question.question, **answers[0]._asdict()}
+        if question.top_k > 1:
+            body["answers"] = [answer._asdict() for answer in answers]
+        return body
+
+    def _refuse(
+        self, request: _Request, error: RequestError, level: int, cause: BaseException | None = None
+    ) -> dict[str, Any]:
+        request.facts.update(code=error.code)
+        self._log(request, STATUS[error.code], level, cause)
+        body = {"error": {"code": error.code, "message": error.message}}
+        return response(STATUS[error.code], body, request.headers())
+
+    def _log(self, request: _Request, status: int, level: int, cause: BaseException | None = None) -> None:
+        """Writes the one line that the log has for each request; in JSON, all that is noted is fields of it."""
+        facts = {
+            "status": status,
+            "cold_start": request.cold_start,
+            **request.facts,
+            **{f"{stage}_ms": round(duration, 1) for stage, duration in request.milliseconds.items()},
+        }
+        # The message of an exception can quote what it failed on, which may be a question or a context. Its type and
+        # the lines of code that it passed through are logged, and another message.
+        withheld = _WithheldError(f"{type(cause).__name__}, whose message is withheld: it may quote the request")
+        exception = (type(cause), withheld, cause.__traceback__) if cause else None
+        logger.log(level, "answered with status %d", status, extra=facts, exc_info=exception)
+
+
+class _WithheldError(Exception):
+    """Stands in the log for an exception whose message may hold text of a user."""

@@ -1,0 +1,1 @@
+"""Tasks turn a request into model inputs and model outputs into answers; one module each."""
