@@ -1,0 +1,82 @@
+"""What goes into the container image: enough for the functions to answer, in the versions that the tests run with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from serving_kit import REPOSITORY, Bucket, digests
+
+RUN = """
+import sys
+import awslambdaric.bootstrap
+from types import SimpleNamespace
+handler = awslambdaric.bootstrap._get_handler(sys.argv[1])
+print(handler({"body": '{"question": "Who?", "context": "Karl Benz"}'}, SimpleNamespace(aws_request_id="1"))["statusCode"])
+"""
+
+
+def versions(file: str) -> dict[str, str]:
+    """The pinned packages of a file, by name."""
+    lines = (REPOSITORY / file).read_text().splitlines()
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+PACKAGES = versions("handlers/packages.txt")
+
+
+def test_the_image_has_the_versions_that_the_tests_run_with() -> None:
+    tested = versions("constraints.txt")
+    assert {name: tested.get(name) for name in PACKAGES} == PACKAGES
+
+
+def test_the_image_has_what_the_handlers_require() -> None:
+    for line in (REPOSITORY / "handlers/requirements.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            requirement = Requirement(line)
+            assert PACKAGES[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+@pytest.mark.parametrize("architecture", ["efs", "s3", "oci"])
+def test_the_packages_of_the_image_are_enough_to_answer(
+    root: Path, bucket: Bucket, tmp_path: Path, architecture: str
+) -> None:
+    bucket.fill(root)
+    image = tmp_path / "image"
+    image.mkdir()
+    (image / "handlers").symlink_to(REPOSITORY / "handlers")
+    for package in PACKAGES:
+        for file in importlib.metadata.files(package) or []:
+            top = image / file.parts[0]
+            if file.parts[0] != ".." and not top.exists():
+                top.symlink_to(Path(str(importlib.metadata.distribution(package).locate_file(file.parts[0]))))
+    process = subprocess.run(
+        [sys.executable, "-S", "-c", RUN, f"handlers.{architecture}.app.handler"],
+        env={
+            **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},
+            "PYTHONPATH": str(image),
+            "MODELS": json.dumps(digests(root)),
+            "MODEL_ROOT": str(root),
+            "MODEL_BUCKET": bucket.name,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.stdout.strip() == "200", process.stderr
+
+
+def test_each_architecture_has_a_target_that_starts_its_handler() -> None:
+    dockerfile = (REPOSITORY / "handlers/Dockerfile").read_text()
+    commands = re.findall(r'^FROM runtime AS (\w+)$(?:\n(?!FROM).*)*?\nCMD \["(.+)"\]$', dockerfile, re.MULTILINE)
+    assert dict(commands) == {name: f"handlers.{name}.app.handler" for name in ("efs", "s3", "oci")}

@@ -1,0 +1,70 @@
+"""How the functions start: what the entry points import, and what they need to answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from serving_kit import REPOSITORY, Bucket, digests
+
+from handlers.serving.engines import threads
+
+# Starts a function as the Lambda runtime does, asks it, and tells what it has imported.
+RUN = """
+import importlib, json, sys
+from types import SimpleNamespace
+handler = importlib.import_module(sys.argv[1]).handler
+event = {"body": json.dumps({"question": "Who?", "context": "Karl Benz", "model_type": "second"})}
+reply = handler(event, SimpleNamespace(aws_request_id="1"))
+print(json.dumps({"status": reply["statusCode"], "modules": sorted(sys.modules)}))
+"""
+HEAVY = {"torch", "transformers", "boto3", "botocore", "pydantic", "pulumi", "asyncio", "workbench", "infra"}
+
+
+@pytest.mark.parametrize("architecture", ["efs", "s3", "oci"])
+def test_a_function_answers_and_imports_nothing_heavy(root: Path, bucket: Bucket, architecture: str) -> None:
+    bucket.fill(root)
+    process = subprocess.run(
+        [sys.executable, "-c", RUN, f"handlers.{architecture}.app"],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "MODELS": json.dumps(digests(root)),
+            "MODEL_ROOT": str(root),
+            "MODEL_BUCKET": bucket.name,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    outcome = json.loads(process.stdout)
+    assert outcome["status"] == 200
+    imported = {module.split(".")[0] for module in outcome["modules"]}
+    assert {"numpy", "onnxruntime", "tokenizers"} <= imported
+    assert not imported & HEAVY
+    assert ("obstore" in imported) == (architecture == "s3")
+
+
+@pytest.mark.parametrize(
+    ("memory", "vcpus"), [("128", 1), ("1769", 1), ("1770", 2), ("3008", 2), ("5307", 3), ("10240", 6)]
+)
+def test_a_model_runs_on_the_vcpus_that_go_with_the_memory(
+    monkeypatch: pytest.MonkeyPatch, memory: str, vcpus: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)
+    assert threads() == vcpus
+
+
+def test_a_model_runs_on_no_more_threads_than_there_are_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "10240")
+    assert threads() == 2
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    assert threads() == 2
