@@ -123,11 +123,13 @@ def make_pipeline(folder: Path, max_length: int) -> Any:
                 end_logits=torch.from_numpy(end),  # pyright: ignore[reportArgumentType]
             )
 
+    vocabulary = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    special = {f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"),
         model_max_length=max_length,
         model_input_names=["input_ids", "attention_mask"],
-        **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")},
+        **{name: token for name, token in special.items() if token in vocabulary},
     )
     return QuestionAnsweringPipeline(model=OnnxModel(DistilBertConfig()), tokenizer=tokenizer, device=-1)
 

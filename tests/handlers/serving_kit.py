@@ -17,7 +17,6 @@ from workbench.models.bundles import seal
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
 RANDOM = DATA / "random"
-DEMO = REPOSITORY / "models" / "demo"
 
 Reply = tuple[int, dict[str, Any], dict[str, str]]
 Ask = Callable[..., Reply]
