@@ -15,6 +15,8 @@ from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
 from workbench.local.stack import FOLDER
 from workbench.local.up import up
+from workbench.models.commands import models
+from workbench.models.errors import ModelError
 from workbench.program.config import StackError, load
 from workbench.program.preview import preview
 from workbench.program.runner import ProgramError
@@ -24,10 +26,11 @@ application = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Preview the program, run its stack on this machine, and ask it.",
+    help="Prepare models, preview the program, run its stack on this machine, and ask it.",
 )
 local = typer.Typer(no_args_is_help=True, help="The stack on this machine, without AWS, Docker or the Pulumi CLI.")
 application.add_typer(local, name="local")
+application.add_typer(models, name="models")
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[
@@ -52,7 +55,7 @@ def main() -> None:
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, EmulatorError, ProgramError, StackError) as error:
+    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, StackError) as error:
         sys.exit(str(error))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import urllib3
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -68,9 +69,11 @@ def demo(console: Console) -> None:
     console.print(
         f"Cold: process start to first answer {statistics.median(starts):.0f} ms (median of {len(starts)}, "
         f"{min(starts):.0f} to {max(starts):.0f}). "
-        f"Warm: {statistics.median(warm):.1f} ms end to end through the HTTP API (median of {len(warm)})."
+        f"Warm: {statistics.median(warm):.1f} ms end to end through the HTTP API (median of {len(warm)}).",
+        soft_wrap=True,
+        highlight=False,
     )
-    console.print("Everything has been taken down again. Logs are in", folder / "logs")
+    console.print(f"Everything has been taken down again. Logs are in {folder / 'logs'}.", soft_wrap=True)
 
 
 def _ask_everything(stack: LocalStack, graph: Graph, progress: Progress) -> list[Row]:
@@ -121,9 +124,10 @@ def _starts(stack: LocalStack, graph: Graph) -> list[float]:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table(title="The sample questions, asked over HTTP through the API Gateway")
+    # Narrow enough for a terminal of 80 columns.
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column in ("architecture", "model", "question", "answer"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for column in ("score", "cold ms", "warm ms"):
         table.add_column(column, justify="right")
     for row in rows:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -120,13 +121,22 @@ def end(folder: Path, limit: float = 10.0) -> Owner | None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(owner.pid)
             process.terminate()
-            try:
-                process.wait(limit)
-            except psutil.TimeoutExpired:
+            if not _ended(folder, limit):
                 process.kill()
-                process.wait(_KILL_LIMIT)
+                _ended(folder, _KILL_LIMIT)
     clean_up(folder)
     return owner
+
+
+def _ended(folder: Path, limit: float) -> bool:
+    """Waits until the owner has ended, `limit` seconds at most, and says whether it has.
+
+    Not psutil's own waiting: to that, an owner whose parent has not taken notice yet is still there.
+    """
+    deadline = time.monotonic() + limit
+    while running(folder) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return running(folder) is None
 
 
 def _clear(folder: Path) -> None:

@@ -1,0 +1,63 @@
+# Every target sets up what it needs: `make demo` and `make test` work in a fresh clone with Python 3.11+ and make.
+
+PYTHON ?= python3
+# Where no CPU build of torch is at hand: the CPU index that pytorch.org's installer page shows for pip.
+TORCH_INDEX ?=
+STACK ?= dev
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
+TEST := $(DEMO) tests/requirements.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-models check format models demo-models clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take everything down
+	$(BIN)/python -m workbench demo
+
+test: .venv/.test ## run the tests
+	$(BIN)/python -m pytest
+
+test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
+	$(BIN)/python -m pytest -m models tests/models
+
+check: .venv/.test ## lint, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: .venv/.test ## put the code into the project's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+models: .venv/.prepare ## fetch, export and prove the models of a stack (STACK=dev)
+	$(BIN)/python -m workbench models prepare --stack $(STACK)
+
+demo-models: .venv/.prepare ## train the two demo models again (about twenty minutes)
+	$(BIN)/python -m workbench.models.demo.train
+
+clean: ## remove what the other targets made
+	rm -rf .venv .local .build .pytest_cache .ruff_cache
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, and $(PYTHON) is %d.%d; set PYTHON=..." % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.demo: .venv/.python $(DEMO) constraints.txt
+	@echo "Installing what the local stack needs into .venv; the first time takes a minute or two"
+	$(PIP) $(DEMO:%=--requirement %)
+	@touch $@
+
+.venv/.test: .venv/.python $(TEST) constraints.txt
+	@echo "Installing what the tests need into .venv; the first time takes a minute or two"
+	$(PIP) $(TEST:%=--requirement %)
+	@touch $@ .venv/.demo
+
+.venv/.prepare: .venv/.test workbench/models/requirements.txt
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement workbench/models/requirements.txt
+	@touch $@
