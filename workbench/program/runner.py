@@ -122,6 +122,11 @@ def run(config: StackConfig, provider: Provider, *, preview: bool = False, progr
     def execute() -> None:
         runpy.run_path(str(program), run_name="__main__")
 
+    async def execute_in_stack() -> None:
+        # The first error ends the run and is raised below; the others follow from it, and the log would be full of them.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+        await run_in_stack(execute)
+
     def work() -> None:
         logger = logging.getLogger("pulumi.program")
         configure(
@@ -137,7 +142,7 @@ def run(config: StackConfig, provider: Provider, *, preview: bool = False, progr
             )
         )
         set_all_config(config.values, [])
-        asyncio.run(run_in_stack(execute))
+        asyncio.run(execute_in_stack())
 
     # A thread and a context of its own: Pulumi keeps the state of a run in both, and one process may run several.
     with ThreadPoolExecutor(1, "pulumi-program") as executor:
