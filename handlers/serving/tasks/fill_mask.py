@@ -88,7 +88,7 @@ class FillMask:
 
         def predictions(index: int, logits: NDArray[np.float32]) -> list[Any]:
             ids = np.array(work.encodings[index].ids)
-            masks = np.flatnonzero(ids == self._mask)
+            masks = np.flatnonzero(ids == self._mask).tolist()
             found = []
             for mask in masks:
                 scores = softmax(logits[mask])
