@@ -215,7 +215,8 @@ def main(names: list[str]) -> None:
     for name in names or MODELS:
         print(name, file=sys.stderr)
         model = MODELS[name]
-        tokenizer, network = build(name)
+        tokenizer = model.tokenizer()
+        network = build(name, tokenizer)
         folder = FOLDER / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -250,10 +251,9 @@ def seal_model(folder: Path, name: str, engine: str) -> Any:
     )
 
 
-def build(name: str) -> tuple[Tokenizer, Any]:
-    """The tokenizer and the model, the same each time."""
+def build(name: str, tokenizer: Tokenizer) -> Any:
+    """The model, with the same weights each time. Tokenizers are not trained the same each time."""
     model = MODELS[name]
-    tokenizer = model.tokenizer()
     torch.manual_seed(sum(name.encode()))
     roberta, distil = model.head.startswith("Roberta"), model.head.startswith("DistilBert")
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -272,7 +272,7 @@ def build(name: str) -> tuple[Tokenizer, Any]:
         **model.options,
     )
     arguments = {"add_pooling_layer": False} if model.head == "BertModel" else {}
-    return tokenizer, head(config, **arguments).eval()
+    return head(config, **arguments).eval()
 
 
 def export(network: Any, output: str, destination: Path) -> None:
