@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 RANDOM = DATA / "random"
 DEMO = REPOSITORY / "models" / "demo"
 
-Reply = tuple[int, dict[str, Any], dict[str, str]]
+Reply = tuple[int, Any, dict[str, str]]
 Ask = Callable[..., Reply]
 
 
