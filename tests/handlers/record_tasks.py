@@ -319,7 +319,8 @@ def make_pipeline(model: Model, tokenizer: Tokenizer, network: Any) -> Callable[
         model_input_names=["input_ids", *(["token_type_ids"] if takes_types else []), "attention_mask"],
         **special,
     )
-    answer = pipeline(model.task, model=network, tokenizer=fast, device=-1)
+    make: Any = pipeline  # its overloads want the task spelt out
+    answer = make(model.task, model=network, tokenizer=fast, device=-1)
 
     def text_classification(text: str, parameters: dict[str, Any]) -> Any:
         return [answer(text, truncation=True, **{"top_k": None, **parameters})]
