@@ -52,7 +52,7 @@ class _Source(NamedTuple):
 
 ENGINES: Mapping[str, _Source] = {
     "onnx": _Source("handlers.serving.engines.onnx", "OnnxEngine", "onnxruntime"),
-    "torch": _Source("handlers.serving.engines.torch", "TorchEngine", "torch"),
+    "torch": _Source("handlers.serving.engines.pytorch", "TorchEngine", "torch"),
 }
 
 
