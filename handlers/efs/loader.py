@@ -76,7 +76,7 @@ def _copy(name: str, digest: str, source: S3Store, folder: Path) -> None:
             shutil.rmtree(leftover)
     partial.mkdir(parents=True, exist_ok=True)
 
-    text = source.manifest(name, digest)
+    text = source.manifest_text(name, digest)
     for file in parse_manifest(text, digest).files:
         if not _is_there(partial / file.path, file):
             _write(partial / file.path, source.download(name, digest, file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from handlers.serving.bundle import BundleError
 from handlers.serving.errors import STATUS, RequestError
 from handlers.serving.events import read_body, response
 from handlers.serving.models import Models
-from handlers.serving.requests import parse_question
+from handlers.serving.requests import MODEL, parse_model
 from handlers.serving.stores import Store
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class _Request:
         try:
             yield
         finally:
-            self.milliseconds[name] = (perf_counter() - begin) * 1000
+            self.milliseconds[name] += (perf_counter() - begin) * 1000
 
     def headers(self) -> dict[str, str]:
         return {
@@ -52,7 +53,7 @@ class _Request:
 
 
 class Application:
-    """A Lambda handler that answers questions.
+    """A Lambda handler that answers requests to models.
 
     No model is loaded before it is asked for, not even the default one: a function whose first request is for another
     model would wait for both, and pay for the memory of both.
@@ -86,26 +87,27 @@ class Application:
         self._log(request, 200, logging.INFO)
         return result
 
-    def _answer(self, event: object, request: _Request) -> dict[str, Any]:
+    def _answer(self, event: object, request: _Request) -> Any:
         """The body of the reply."""
-        question = parse_question(read_body(event), self._models.names)
-        request.facts.update(
-            model=question.model,
-            question_characters=len(question.question),
-            context_characters=len(question.context),
-            top_k=question.top_k,
-        )
+        fields = read_body(event)
+        name = parse_model(fields, self._models.names)
+        request.facts.update(model=name)
         with request.stage("load"):
-            model = self._models.get(question.model)
+            task = self._models.task(name)
+        try:
+            parsed = task.parse({**fields, MODEL: name})
+        except RequestError as error:
+            if error.code == "invalid_request":
+                error.message += f" A request to {name} looks like this: {json.dumps(task.EXAMPLE)}"
+            raise
+        request.facts.update(parsed.facts)
+        with request.stage("load"):
+            model = self._models.get(name)
         with request.stage("tokenize"):
-            windows = model.tokenize(question.question, question.context)
-        request.facts.update(windows=len(windows.windows))
+            work = model.prepare(parsed)
+        request.facts.update(work.facts)
         with request.stage("infer"):
-            answers = model.answer(windows, top_k=question.top_k, max_answer_length=question.max_answer_length)
-        body = {"model_type": question.model, "question": question.question, **answers[0]._asdict()}
-        if question.top_k > 1:
-            body["answers"] = [answer._asdict() for answer in answers]
-        return body
+            return model.reply(parsed, work)
 
     def _refuse(
         self, request: _Request, error: RequestError, level: int, cause: BaseException | None = None

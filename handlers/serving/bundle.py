@@ -45,6 +45,11 @@ class Bundle:
     class indices to names and is empty for tasks without classes. `digest` identifies the bundle: other weights,
     another tokenizer or another manifest give another digest. `proof` has the figures of the comparison with the
     original model, and is empty where there was none.
+
+    `options` has what a task has to know of the model beyond its labels; each may be left out:
+    `problem_type` (text-classification): `regression`, `single_label_classification` or `multi_label_classification`;
+    `pooling` and `normalize` (feature-extraction): `mean`, `cls` or `none`, and true or false, where a request does not
+    say; `special_tokens`: the texts of the tokens `mask`, `unk` and `pad`, where they are not spelt as usual.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Bundle:
     files: tuple[BundleFile, ...]
     digest: str
     proof: Mapping[str, str | int | float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -91,6 +97,7 @@ class Bundle:
                 files=files,
                 digest=fields["digest"],
                 proof=fields.get("proof", {}),
+                options=fields.get("options", {}),
             )
             version = fields["format"]
         except (ValueError, TypeError, KeyError) as error:

@@ -44,7 +44,7 @@ def read_body(event: object) -> dict[str, Any]:
     return fields
 
 
-def response(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+def response(status: int, body: Any, headers: Mapping[str, str]) -> dict[str, Any]:
     """The response that an HTTP API turns into HTTP, with `body` as JSON."""
     return {
         "statusCode": status,

@@ -1,15 +1,29 @@
-"""The models of a function: each is loaded when it is first asked for, and kept."""
+"""The models of a function: each is loaded when it is first asked for, and kept. Here is which tasks there are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from handlers.serving.bundle import MANIFEST, BundleError
+from handlers.serving.bundle import MANIFEST, Bundle, BundleError
 from handlers.serving.engines import load_engine
 from handlers.serving.stores import Store, StoredBundle
+from handlers.serving.tasks import Task
+from handlers.serving.tasks.feature_extraction import FeatureExtraction
+from handlers.serving.tasks.fill_mask import FillMask
 from handlers.serving.tasks.question_answering import QuestionAnswering
+from handlers.serving.tasks.text_classification import TextClassification
+from handlers.serving.tasks.token_classification import TokenClassification
+from handlers.serving.tasks.zero_shot_classification import ZeroShotClassification
 
-TASKS: Mapping[str, type[QuestionAnswering]] = {"question-answering": QuestionAnswering}
+TASKS: Mapping[str, type[Task]] = {
+    "question-answering": QuestionAnswering,
+    "text-classification": TextClassification,
+    "token-classification": TokenClassification,
+    "feature-extraction": FeatureExtraction,
+    "fill-mask": FillMask,
+    "zero-shot-classification": ZeroShotClassification,
+}
 
 
 class Models:
@@ -22,14 +36,25 @@ class Models:
         """`digests` maps the name of each model to the digest of its bundle; the first one is the default model."""
         self._digests = dict(digests)
         self._store = store
-        self._loaded: dict[str, QuestionAnswering] = {}
+        self._tasks: dict[str, type[Task]] = {}
+        self._loaded: dict[str, Task] = {}
 
     @property
     def names(self) -> list[str]:
         """The models there are, the default one first."""
         return list(self._digests)
 
-    def get(self, name: str) -> QuestionAnswering:
+    def task(self, name: str) -> type[Task]:
+        """What the model `name` does. Only its manifest is read for that: a wrong request shall not load a model.
+
+        Raises:
+            BundleError: its manifest is missing, damaged, or of a task that this image does not have.
+        """
+        if name not in self._tasks:
+            self._tasks[name] = _task_of(self._store.manifest(name, self._digests[name]))
+        return self._tasks[name]
+
+    def get(self, name: str) -> Task:
         """The model `name`, loaded now if it is not yet.
 
         Raises:
@@ -40,12 +65,15 @@ class Models:
         return self._loaded[name]
 
 
-def load_model(stored: StoredBundle) -> QuestionAnswering:
-    """A bundle as a model that is ready to answer; raises `BundleError` when it cannot be loaded."""
-    task = stored.manifest.task
-    if task not in TASKS:
+def load_model(stored: StoredBundle) -> Any:
+    """A bundle as a `Task` that is ready to answer; raises `BundleError` when it cannot be loaded."""
+    return _task_of(stored.manifest)(stored, load_engine(stored))
+
+
+def _task_of(manifest: Bundle) -> type[Task]:
+    if manifest.task not in TASKS:
         raise BundleError(
             MANIFEST,
-            f"{MANIFEST} of model {stored.manifest.name!r} has task {task!r}; this image has {', '.join(TASKS)}.",
+            f"{MANIFEST} of model {manifest.name!r} has task {manifest.task!r}; this image has {', '.join(TASKS)}.",
         )
-    return TASKS[task](stored, load_engine(stored))
+    return TASKS[manifest.task]

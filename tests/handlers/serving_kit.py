@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
 RANDOM = DATA / "random"
 
-Reply = tuple[int, dict[str, Any], dict[str, str]]
+Reply = tuple[int, Any, dict[str, str]]
 Ask = Callable[..., Reply]
 
 

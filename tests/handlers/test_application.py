@@ -155,8 +155,8 @@ def test_the_log_says_what_is_wrong_with_a_bundle(
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"engine": "torch"}, "asks for engine 'torch'; this image has onnx."),
-        ({"task": "text-classification"}, "has task 'text-classification'; this image has question-answering."),
+        ({"engine": "tensorflow"}, "asks for engine 'tensorflow'; this image has onnx"),
+        ({"task": "translation"}, "has task 'translation'; this image has question-answering, text-classification"),
     ],
 )
 def test_a_model_that_this_image_cannot_run_says_what_it_can(
@@ -236,7 +236,7 @@ def test_a_model_that_computes_nonsense_is_an_internal_error(ask: Ask, monkeypat
     def run(_: object, inputs: dict[str, Any], outputs: list[str]) -> list[Any]:
         return [np.full(inputs["input_ids"].shape, np.nan, np.float32) for _ in outputs]
 
-    monkeypatch.setattr("handlers.serving.engines.OnnxEngine.run", run)
+    monkeypatch.setattr("handlers.serving.engines.onnx.OnnxEngine.run", run)
     assert ask(**VALID)[0] == 500
 
 

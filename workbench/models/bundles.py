@@ -22,11 +22,13 @@ def seal(
     max_length: int,
     labels: Mapping[str, str] | None = None,
     proof: Mapping[str, str | int | float] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Writes the manifest of the files that lie in `folder`, last and in one step, and returns the bundle.
 
     `max_length` is in tokens. Every file below `folder` becomes part of the bundle. `proof` says how the bundle
-    compares with the original model. Sealing the same files with the same fields gives the same digest.
+    compares with the original model; `options` are those of `Bundle`. Sealing the same files with the same fields gives
+    the same digest.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     manifest: dict[str, Any] = {
@@ -45,6 +47,8 @@ def seal(
     }
     if proof is not None:
         manifest["proof"] = dict(proof)
+    if options:
+        manifest["options"] = dict(options)
     manifest["digest"] = digest_of(manifest)
     partial = folder / f".{MANIFEST}.partial"
     partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -27,6 +27,14 @@ class StoredBundle:
 
 
 class Store(Protocol):
+    def manifest(self, name: str, digest: str) -> Bundle:
+        """What the bundle of model `name` with this digest is, without its other files.
+
+        Raises:
+            BundleError: the manifest is missing, cannot be read, or is another one.
+        """
+        ...
+
     def open(self, name: str, digest: str) -> StoredBundle:
         """The bundle of model `name` with this digest.
 

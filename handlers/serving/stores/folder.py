@@ -18,15 +18,22 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def manifest(self, name: str, digest: str) -> Bundle:
+        """See `Store.manifest`; the files of the bundle are there, with the right sizes."""
+        bundle = Bundle.read(self._root / name / digest)
+        if bundle.digest != digest:
+            raise BundleError(MANIFEST, f"{self._root / name / digest} holds bundle {bundle.digest}.")
+        return bundle
+
     def open(self, name: str, digest: str) -> StoredBundle:
         """See `Store.open`."""
-        stored = open_folder(self._root / name / digest)
-        if stored.manifest.digest != digest:
-            raise BundleError(MANIFEST, f"{self._root / name / digest} holds bundle {stored.manifest.digest}.")
-        return stored
+        return _stored(self.manifest(name, digest), self._root / name / digest)
 
 
 def open_folder(folder: Path) -> StoredBundle:
     """The bundle that lies in `folder` itself, its files present with the right sizes; raises `BundleError`."""
-    manifest = Bundle.read(folder)
+    return _stored(Bundle.read(folder), folder)
+
+
+def _stored(manifest: Bundle, folder: Path) -> StoredBundle:
     return StoredBundle(manifest, {file.path: folder / file.path for file in manifest.files})

@@ -14,7 +14,7 @@ from obstore import Bytes
 from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
-from handlers.serving.bundle import MANIFEST, BundleError, BundleFile
+from handlers.serving.bundle import MANIFEST, Bundle, BundleError, BundleFile
 from handlers.serving.stores import StoredBundle, parse_manifest
 
 # One connection gets a share of S3's throughput; AWS advises requests in parallel for ranges of 8 to 16 MB.
@@ -42,15 +42,22 @@ class S3Store:
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
         )
         self._pool = ThreadPoolExecutor(_CONNECTIONS)
+        self._manifests: dict[str, Bundle] = {}
+
+    def manifest(self, name: str, digest: str) -> Bundle:
+        """See `Store.manifest`. It is fetched once: what has this digest stays as it is."""
+        if digest not in self._manifests:
+            self._manifests[digest] = parse_manifest(self.manifest_text(name, digest), digest)
+        return self._manifests[digest]
 
     def open(self, name: str, digest: str) -> StoredBundle:
         """See `Store.open`. The files are in memory, with sizes and checksums checked."""
-        manifest = parse_manifest(self.manifest(name, digest), digest)
+        manifest = self.manifest(name, digest)
         # All downloads are under way before the first is waited for.
         downloads = {file.path: self.download(name, digest, file) for file in manifest.files}
         return StoredBundle(manifest, {path: b"".join(parts) for path, parts in downloads.items()})
 
-    def manifest(self, name: str, digest: str) -> bytes:
+    def manifest_text(self, name: str, digest: str) -> bytes:
         """The manifest of a bundle as it lies in the bucket; raises `BundleError` when it cannot be fetched."""
         content, _ = self._get(f"bundles/{name}/{digest}/{MANIFEST}", MANIFEST)
         return bytes(content)

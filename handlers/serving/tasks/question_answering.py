@@ -8,21 +8,24 @@ question, the context.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from handlers.serving.bundle import BundleError
 from handlers.serving.engines import Engine
 from handlers.serving.errors import RequestError
+from handlers.serving.requests import MODEL, Fields
 from handlers.serving.stores import StoredBundle
+from handlers.serving.tasks.encoder import load_tokenizer
+from handlers.serving.tasks.scores import softmax
 
-TOKENIZER = "tokenizer.json"
+MAX_TOP_K = 20
+# A question takes its tokens away from each window over the context: this much is a long paragraph.
+MAX_QUESTION_CHARACTERS = 2_000
 
 # Tokens, of question and context together, that the model reads at once, and those that neighbouring windows share:
 # the defaults of the pipeline.
@@ -36,6 +39,26 @@ MAX_ANSWER_LENGTH = _OVERLAP
 # A full-size DistilBERT takes about 0.25 s for a window on two vCPUs: 64 windows take 16 s of the 30 s after which the
 # HTTP API gives up, and leave time for a cold start. They hold 15,000 tokens or so, 60,000 characters of English.
 MAX_WINDOWS = 64
+
+
+@dataclass(frozen=True)
+class Question:
+    """A valid request; `max_answer_length` is in tokens."""
+
+    model: str
+    question: str
+    context: str
+    top_k: int
+    max_answer_length: int
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What the log may say of the request."""
+        return {
+            "question_characters": len(self.question),
+            "context_characters": len(self.context),
+            "top_k": self.top_k,
+        }
 
 
 class Answer(NamedTuple):
@@ -74,15 +97,57 @@ class Windows:
     prefix: int
     windows: list[NDArray[np.int64]]
 
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What the log may say of the windows."""
+        return {"windows": len(self.windows)}
+
 
 class QuestionAnswering:
     """A question answering model, ready to answer. Raises `BundleError` when its tokenizer cannot be read."""
+
+    EXAMPLE: ClassVar[Mapping[str, Any]] = {"question": "Who wrote Faust?", "context": "Faust was written by Goethe."}
 
     def __init__(self, stored: StoredBundle, engine: Engine) -> None:
         self._name = stored.manifest.name
         self._window = min(_WINDOW, stored.manifest.max_length)
         self._engine = engine
-        self._tokenizer = _load_tokenizer(stored.file(TOKENIZER))
+        self._tokenizer = load_tokenizer(stored)
+
+    @staticmethod
+    def parse(fields: Mapping[str, Any]) -> Question:
+        """See `Task.parse`. A question can be sent in two ways, with the same reply.
+
+        `{"question", "context", "top_k", "max_answer_length"}` is ours, and in the Inference API it is
+        `{"inputs": {"question", "context"}, "parameters": {"top_k", "max_answer_len"}}`.
+        """
+        if "inputs" in fields:
+            body = Fields(fields, (MODEL, "inputs", "parameters"))
+            pair = body.inside("inputs", ("question", "context"))
+            limits = body.inside("parameters", ("top_k", "max_answer_len"))
+            longest = "max_answer_len"
+        else:
+            pair = limits = Fields(fields, (MODEL, "question", "context", "top_k", "max_answer_length"))
+            longest = "max_answer_length"
+        return Question(
+            model=fields[MODEL],
+            question=pair.text("question", MAX_QUESTION_CHARACTERS),
+            context=pair.text("context"),
+            top_k=limits.integer("top_k", default=1, highest=MAX_TOP_K),
+            max_answer_length=limits.integer(longest, default=DEFAULT_ANSWER_LENGTH, highest=MAX_ANSWER_LENGTH),
+        )
+
+    def prepare(self, request: Question) -> Windows:
+        """See `Task.prepare`."""
+        return self.tokenize(request.question, request.context)
+
+    def reply(self, request: Question, work: Windows) -> dict[str, Any]:
+        """See `Task.reply`: the best answer and, if more are asked for, all of them as `answers`."""
+        answers = self.answer(work, top_k=request.top_k, max_answer_length=request.max_answer_length)
+        body = {MODEL: request.model, "question": request.question, **answers[0]._asdict()}
+        if request.top_k > 1:
+            body["answers"] = [answer._asdict() for answer in answers]
+        return body
 
     def tokenize(self, question: str, context: str) -> Windows:
         """The windows over `context`, each together with the whole question.
@@ -182,9 +247,10 @@ class QuestionAnswering:
         # The classification token, which stands for "no answer here", has its share of the probability. The pipeline
         # finds it by its id, so one that is spelt out in a question has a share, too.
         sharing = in_context | (ids == windows.ids[0])
-        firsts, lasts, scores = best_spans(
-            _softmax(start_logits[0], sharing)[in_context], _softmax(end_logits[0], sharing)[in_context], count, longest
+        start, end = (
+            softmax(np.where(sharing, logits[0], -np.inf))[in_context] for logits in (start_logits, end_logits)
         )
+        firsts, lasts, scores = best_spans(start, end, count, longest)
         # A word that the border of the window cuts is widened only as far as the window reaches.
         tokens = window[in_context]
         firsts = np.maximum(windows.word_first[tokens[firsts]], tokens[0])
@@ -216,13 +282,6 @@ def best_spans(
     return first, first + extra, scores[best]
 
 
-def _softmax(logits: NDArray[np.float32], sharing: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Softmax among the elements that share the probability; the others get 0. All of shape [tokens]."""
-    logits = np.where(sharing, logits, -np.inf)
-    weights = np.exp(logits - logits.max())
-    return weights / weights.sum()
-
-
 def _runs(words: NDArray[np.int64], inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the first and the last token of the word that each token is part of, all of shape [tokens]."""
     begins = np.ones(len(words), dtype=bool)
@@ -231,14 +290,3 @@ def _runs(words: NDArray[np.int64], inside: NDArray[np.bool_]) -> tuple[NDArray[
     lasts = np.append(firsts[1:], len(words)) - 1
     run = np.cumsum(begins) - 1
     return firsts[run], lasts[run]
-
-
-def _load_tokenizer(file: Path | bytes) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(file)) if isinstance(file, Path) else Tokenizer.from_buffer(file)
-    except Exception as error:
-        raise BundleError(TOKENIZER, f"{TOKENIZER} cannot be read by the tokenizers library ({error}).") from error
-    # A tokenizer can bring settings of its own; here the windows take the place of both.
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer

@@ -1,36 +1,17 @@
-"""Engines run a model: token ids in, arrays out. What the arrays mean is known to the tasks, not here.
-
-An engine is a class with the interface of `Engine`, entered in `ENGINES` under the name that bundles use for it.
-"""
+"""The engine `onnx`: ONNX Runtime on the CPU, which loads a graph that was optimised when the bundle was prepared."""
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from handlers.serving.bundle import MANIFEST, BundleError
+from handlers.serving.bundle import BundleError
+from handlers.serving.engines import threads
 from handlers.serving.stores import StoredBundle
-
-# Lambda gives a function CPU in proportion to its memory: 1769 MB are one vCPU.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-_MB_PER_VCPU = 1769
-
-
-class Engine(Protocol):
-    """A loaded model."""
-
-    def run(self, inputs: Mapping[str, NDArray[np.int64]], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """The arrays named `outputs`, in that order, for a batch of inputs, each of shape [batch, sequence].
-
-        An entry of `inputs` that the model does not take is left out.
-        """
-        ...
 
 
 class OnnxEngine:
@@ -62,29 +43,3 @@ class OnnxEngine:
         """See `Engine.run`."""
         results: Any = self._session.run(list(outputs), {name: inputs[name] for name in self._inputs})
         return results
-
-
-ENGINES: Mapping[str, type[OnnxEngine]] = {"onnx": OnnxEngine}
-
-
-def load_engine(stored: StoredBundle) -> Engine:
-    """The engine that the bundle names, with its weights loaded.
-
-    Raises:
-        BundleError: this image has no such engine, or the weights are missing or cannot be read.
-    """
-    name = stored.manifest.engine
-    if name not in ENGINES:
-        raise BundleError(
-            MANIFEST,
-            f"{MANIFEST} of model {stored.manifest.name!r} asks for engine {name!r}; this image has "
-            f"{', '.join(ENGINES)}. Prepare the model for one of these.",
-        )
-    return ENGINES[name](stored)
-
-
-def threads() -> int:
-    """Threads that a model run may use: the vCPUs that Lambda gives this function, or those of this machine."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS
-    memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    return min(available, math.ceil(int(memory) / _MB_PER_VCPU)) if memory else available
