@@ -77,7 +77,7 @@ _POSITIONS_AFTER_PADDING = frozenset({"mpnet", "roberta", "xlm-roberta"})
 
 @dataclass(frozen=True)
 class Description:
-    """What a checkpoint is: a `family` of `FAMILIES`, a `task` of `TASKS`.
+    """What a checkpoint is: the name of its `family`, and a `task` of `TASKS`.
 
     `max_length` is the longest input in tokens, the special ones included. `labels` maps class indices to names and is
     empty for tasks without classes.
@@ -174,7 +174,7 @@ def describe(folder: Path, source: str, task: str | None) -> Description:
             f"{source} has the labels {', '.join(labels.values())}, and none of them is entailment; "
             "zero-shot-classification needs a natural language inference model."
         )
-    return Description(family, chosen, _max_length(folder, config, source), labels)
+    return Description(FAMILIES[family], chosen, _max_length(folder, config, source), labels)
 
 
 def _head(config: Mapping[str, Any]) -> str | None:

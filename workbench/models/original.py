@@ -46,6 +46,7 @@ def load_original(checkpoint: Checkpoint) -> Original:
     logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)  # its report of missing weights comes below, as a sentence
+    transformers.utils.logging.disable_progress_bar()  # of a second's work
     try:
         model, report = loader.from_pretrained(
             checkpoint.folder,
@@ -66,6 +67,7 @@ def load_original(checkpoint: Checkpoint) -> Original:
         raise ModelError(f"The weights of {name} cannot be loaded: {reason}") from error
     finally:
         logger.setLevel(level)
+        transformers.utils.logging.enable_progress_bar()  # it had switched off those of downloads, too
     # A bare encoder's pooler takes no part in its hidden states, and many checkpoints do without.
     missing = sorted(
         key for key in report["missing_keys"] if not (task == "feature-extraction" and key.startswith("pooler."))
