@@ -19,8 +19,16 @@ from .section import ConfigError, Section, conflict, limits, parse, sentences
 
 Architecture = Literal["efs", "s3", "oci"]
 Engine = Literal["onnx"]
-Precision = Literal["fp32"]
+Precision = Literal["fp32", "int8"]
 Auth = Literal["none", "iam", "jwt"]
+Task = Literal[
+    "question-answering",
+    "text-classification",
+    "token-classification",
+    "feature-extraction",
+    "fill-mask",
+    "zero-shot-classification",
+]
 
 # CloudWatch Logs accepts these periods and no others (PutRetentionPolicy, retentionInDays).
 RetentionDays = Literal[
@@ -51,6 +59,10 @@ class ModelSource(Section):
         min_length=1,
         json_schema_extra=limits("a commit, tag or branch of the source", "the bundle is prepared from it"),
     )
+    task: Task | None = Field(
+        default=None,
+        json_schema_extra=limits("one of " + ", ".join(get_args(Task)), "the functions know no other task"),
+    )
     bundle: str | None = Field(
         default=None,
         min_length=1,
@@ -65,6 +77,8 @@ class ModelSource(Section):
             )
         if self.revision is not None and self.source is None:
             raise PydanticCustomError("origin", "has a revision but no source for it to be a revision of")
+        if self.task is not None and self.source is None:
+            raise PydanticCustomError("origin", "has a task but no source; a prepared bundle says its task itself")
         return self
 
 
@@ -85,7 +99,7 @@ _MODELS = limits(
     "a function without a model answers nothing",
 )
 _ENGINE = limits("onnx", "no other engine is built into the images")
-_PRECISION = limits("fp32", "no other precision can be prepared")
+_PRECISION = limits("fp32 or int8", "no other precision can be prepared")
 _MEMORY = limits("128 to 10240 (MB)", "those are the limits of Lambda")
 _TIMEOUT = limits(
     "1 to 30 (seconds)",

@@ -70,6 +70,8 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
             {"models": [{**MODELS[0], "revison": "main"}]},
             ["models[0].revison is not a setting; did you mean revision?"],
         ),
+        ({"models": [{**MODELS[0], "task": "translation"}]}, ['models[0].task is "translation"', "fill-mask"]),
+        ({"models": [{"name": "nlp1", "bundle": "x", "task": "fill-mask"}]}, ["models[0] has a task but no source"]),
         ({"models": [{"name": "nlp1", "bundle": "x", "revision": "main"}]}, ["models[0] has a revision but no source"]),
         ({"architectures": []}, ["ml-inference:architectures is []", "non-empty list of efs, s3 and oci"]),
         ({"architectures": ["efs", "gcs"]}, ['ml-inference:architectures[1] is "gcs"', "efs, s3 and oci"]),

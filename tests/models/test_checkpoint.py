@@ -104,3 +104,32 @@ def test_an_index_that_names_a_wrong_file_is_refused(part: str, problem: str, tm
     (tmp_path / index).write_text(json.dumps({"weight_map": {"a": part}}), encoding="utf-8")
     with pytest.raises(ModelError, match=problem):
         weight_files([*WHOLE[:2], index, "../../x"], tmp_path, "acme/it")
+
+
+def sentence_model(folder: Path, mode: str, *others: str) -> Description:
+    (folder / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": False, f"pooling_mode_{mode}": True}
+    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling), encoding="utf-8")
+    modules = [{"type": f"sentence_transformers.models.{kind}"} for kind in ("Transformer", "Pooling", *others)]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    return described(folder, architectures=["BertModel"])
+
+
+def test_an_embedding_model_brings_its_pooling(tmp_path: Path) -> None:
+    assert sentence_model(tmp_path, "cls_token", "Normalize").options == {"pooling": "cls", "normalize": True}
+
+
+def test_pooling_that_is_not_served_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"pools its tokens by max_tokens .* mean_tokens, cls_token can be prepared"):
+        sentence_model(tmp_path, "max_tokens")
+
+
+def test_modules_that_are_not_served_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has a module Dense after its encoder"):
+        sentence_model(tmp_path, "mean_tokens", "Dense")
+
+
+def test_what_a_task_has_to_know_is_taken_along(tmp_path: Path) -> None:
+    config = {"architectures": ["BertForSequenceClassification"], "problem_type": "multi_label_classification"}
+    found = described(tmp_path, None, {"mask_token": {"content": "<m>"}, "pad_token": "[PAD]"}, **config)
+    assert found.options == {"problem_type": "multi_label_classification", "special_tokens": {"mask": "<m>"}}

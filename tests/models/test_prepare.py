@@ -21,6 +21,7 @@ from handlers.serving.bundle import Bundle  # noqa: E402
 from infra.bundles import read_bundles  # noqa: E402
 from workbench.models import export  # noqa: E402
 from workbench.models import prepare as prepare_module  # noqa: E402
+from workbench.models.checkpoint import TASKS  # noqa: E402
 from workbench.models.errors import ModelError  # noqa: E402
 from workbench.models.hub import Hub  # noqa: E402
 from workbench.models.inventory import entries, verify  # noqa: E402
@@ -237,6 +238,23 @@ def test_a_bare_encoder_comes_out_of_any_checkpoint(project: Path) -> None:
     tiny.save(project / "mine", "bert", "fill-mask")
     [prepared] = run(Target("mine", "./mine", None, "feature-extraction", "onnx", "fp32"))
     assert prepared.bundle.task == "feature-extraction"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_prepared_bundle_answers_as_a_function_does(task: str, project: Path) -> None:
+    head = "text-classification" if task.startswith("zero-shot") else task
+    tiny.save(project / "mine", "roberta", head, id2label={0: "contradiction", 1: "entailment"})
+    run(Target("mine", "./mine", None, task, "onnx", "fp32"))
+    write_stack(project, [{"name": "mine", "source": "./mine"}])
+    [entry] = entries()
+    assert "checksums right, loads, answers" in verify(entry)
+
+
+def test_the_torch_engine_is_prepared_and_proven(project: Path) -> None:
+    tiny.save(project / "mine", "electra", "question-answering")
+    [prepared] = run(Target("mine", "./mine", None, None, "torch", "fp32"))
+    assert {file.path for file in prepared.bundle.files} == {"config.json", "model.safetensors", "tokenizer.json"}
+    assert prepared.bundle.proof["agreement"] == 1
 
 
 def test_zero_shot_classification_takes_an_inference_model(project: Path) -> None:

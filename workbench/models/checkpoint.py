@@ -17,7 +17,9 @@ from workbench.models.errors import ModelError
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 
-_SMALL = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+# The last two are of sentence-transformers: what becomes of the hidden states of an encoder.
+_TOKENIZER_CONFIG, _MODULES, _POOLING = "tokenizer_config.json", "modules.json", "1_Pooling/config.json"
+_SMALL = (_TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json", _MODULES, _POOLING)
 # What a fast tokenizer can be made from where there is none: a word piece vocabulary, byte pairs, or sentence pieces.
 _CONVERTIBLE = (
     ("vocab.txt",),
@@ -80,13 +82,14 @@ class Description:
     """What a checkpoint is: the name of its `family`, and a `task` of `TASKS`.
 
     `max_length` is the longest input in tokens, the special ones included. `labels` maps class indices to names and is
-    empty for tasks without classes.
+    empty for tasks without classes. `options` are those of a bundle (`handlers.serving.bundle.Bundle`).
     """
 
     family: str
     task: str
     max_length: int
     labels: Mapping[str, str]
+    options: Mapping[str, Any]
 
 
 def describing_files(paths: Collection[str], source: str) -> list[str]:
@@ -174,7 +177,53 @@ def describe(folder: Path, source: str, task: str | None) -> Description:
             f"{source} has the labels {', '.join(labels.values())}, and none of them is entailment; "
             "zero-shot-classification needs a natural language inference model."
         )
-    return Description(FAMILIES[family], chosen, _max_length(folder, config, source), labels)
+    return Description(
+        FAMILIES[family], chosen, _max_length(folder, config, source), labels, _options(folder, config, chosen, source)
+    )
+
+
+def _options(folder: Path, config: Mapping[str, Any], task: str, source: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if task == "text-classification" and config.get("problem_type"):
+        options["problem_type"] = config["problem_type"]
+    if task == "feature-extraction" and (folder / _MODULES).is_file():
+        options |= _sentence_options(folder, source)
+    tokenizer = _optional_json(folder / _TOKENIZER_CONFIG, source)
+    special = {kind: _content(tokenizer.get(f"{kind}_token")) for kind in ("mask", "unk", "pad")}
+    # The handlers know the usual spellings, [MASK] and <mask>, by themselves.
+    if unusual := {kind: text for kind, text in special.items() if text and text.strip("[]<>").lower() != kind}:
+        options["special_tokens"] = unusual
+    return options
+
+
+def _sentence_options(folder: Path, source: str) -> dict[str, Any]:
+    """How a model of sentence-transformers makes one embedding of a text."""
+    modules = json.loads((folder / _MODULES).read_text(encoding="utf-8"))
+    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    if others := [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]:
+        raise ModelError(
+            f"{source} has a module {others[0]} after its encoder ({_MODULES}), which cannot be prepared; embeddings "
+            "without it would not be the model's own."
+        )
+    options: dict[str, Any] = {"normalize": "Normalize" in kinds}
+    if "Pooling" in kinds:
+        pooling = _optional_json(folder / _POOLING, source)
+        modes = [
+            key.removeprefix("pooling_mode_") for key, on in pooling.items() if key.startswith("pooling_mode_") and on
+        ]
+        known = {"mean_tokens": "mean", "cls_token": "cls"}
+        if len(modes) != 1 or modes[0] not in known:
+            raise ModelError(
+                f"{source} pools its tokens by {' and '.join(modes) or 'nothing known'} ({_POOLING}); models that pool "
+                f"by one of {', '.join(known)} can be prepared."
+            )
+        options["pooling"] = known[modes[0]]
+    return options
+
+
+def _content(token: Any) -> str | None:
+    """The text of a special token, which tokenizer_config.json has plain or with attributes."""
+    return token.get("content") if isinstance(token, dict) else token
 
 
 def _head(config: Mapping[str, Any]) -> str | None:
@@ -197,10 +246,13 @@ def _max_length(folder: Path, config: Mapping[str, Any], source: str) -> int:
     positions = config.get("max_position_embeddings", 512)
     if config["model_type"] in _POSITIONS_AFTER_PADDING:
         positions -= (1 if config.get("pad_token_id") is None else config["pad_token_id"]) + 1
-    tokenizer = folder / "tokenizer_config.json"
     # Where nobody has set a limit, transformers writes 10^30.
-    longest = _json(tokenizer, source).get("model_max_length") if tokenizer.is_file() else None
+    longest = _optional_json(folder / _TOKENIZER_CONFIG, source).get("model_max_length")
     return min(positions, int(longest)) if longest else positions
+
+
+def _optional_json(file: Path, source: str) -> dict[str, Any]:
+    return _json(file, source) if file.is_file() else {}
 
 
 def _json(file: Path, source: str) -> dict[str, Any]:

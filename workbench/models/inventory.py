@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
-
-import numpy as np
+from typing import Any, get_args
 
 from handlers.serving.bundle import Bundle, BundleError
 from handlers.serving.engines import load_engine
-from handlers.serving.models import TASKS as SERVED
+from handlers.serving.errors import RequestError
+from handlers.serving.models import TASKS, load_model
+from handlers.serving.stores import StoredBundle
 from handlers.serving.stores.folder import open_folder
+from handlers.serving.tasks.encoder import Encoder
 from infra.bundles import PREPARED
 from infra.settings import Architecture, Engine, Precision, Settings
 from workbench.models.bundles import sha256_of
-from workbench.models.checkpoint import TASKS
 from workbench.models.errors import ModelError
-from workbench.models.proof import answer
 from workbench.models.targets import settings_of
 from workbench.models.workspace import CACHE, leftovers
 from workbench.program.config import StackError, load
+
+# Characters of a reply that are shown.
+_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def entries(names: Sequence[str] = ()) -> list[Entry]:
 
 
 def verify(entry: Entry) -> str:
-    """Reads every byte of a bundle, loads it and has it answer; says what was done.
+    """Reads every byte of a bundle, loads it and has it answer as a function does; says what came of it.
 
     Raises:
         ModelError: it is missing or damaged, does not load, or gives no usable answer.
@@ -82,19 +85,24 @@ def verify(entry: Entry) -> str:
                     f"{entry.folder / file.path} has SHA-256 {actual[:12]}..., and its manifest says "
                     f"{file.sha256[:12]}...; delete {entry.folder} and prepare the model again."
                 )
-        engine = load_engine(stored)
-        task = stored.manifest.task
-        if task in SERVED:
-            return f"checksums right, loads, answers {answer(stored, engine)!r} to a probe"
-    except BundleError as error:
+        model = load_model(stored)
+        request = model.parse({"model_type": entry.name, **_example(stored)})
+        reply = json.dumps(model.reply(request, model.prepare(request)), ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ModelError(f"{entry.folder} gives values that are not numbers; prepare the model again.") from error
+    except (BundleError, RequestError) as error:
         raise ModelError(str(error)) from error
-    # Classification token, something, separator: ids below 128 are in the vocabulary of any model.
-    ids = np.arange(3, dtype=np.int64)[None]
-    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    outputs = engine.run(inputs, TASKS[task].outputs)
-    if not all(np.isfinite(output).all() for output in outputs):
-        raise ModelError(f"{entry.folder} gives values that are not numbers; prepare the model again.")
-    return "checksums right, loads, gives numbers for a probe"
+    return f"checksums right, loads, answers {reply if len(reply) <= _SHOWN else reply[:_SHOWN] + '...'}"
+
+
+def _example(stored: StoredBundle) -> Mapping[str, Any]:
+    """A right request for the bundle's task, with the mask as its tokenizer spells it."""
+    example = TASKS[stored.manifest.task].EXAMPLE if stored.manifest.task in TASKS else {}
+    if stored.manifest.task != "fill-mask":
+        return example
+    encoder = Encoder(stored, load_engine(stored))
+    mask = encoder.special("mask")
+    return {**example, "inputs": example["inputs"].replace("[MASK]", encoder.tokenizer.id_to_token(mask or 0))}
 
 
 def garbage() -> list[Leftover]:

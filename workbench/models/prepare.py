@@ -129,6 +129,7 @@ def _build(target: Target, checkpoint: Checkpoint, min_agreement: float, say: Sa
             "source": checkpoint.source,
             "max_length": description.max_length,
             "labels": description.labels,
+            "options": description.options,
         }
         seal(folder, **fields)
         say(f"{target}: comparing with the original")

@@ -80,13 +80,6 @@ def prove(stored: StoredBundle, original: Engine, pad_id: int, progress: Progres
     return _prove_logits(stored, original, engine, pad_id, progress)
 
 
-def answer(stored: StoredBundle, engine: Engine) -> str:
-    """What a bundle for question answering says to one probe; raises `BundleError` when its tokenizer is damaged."""
-    model = QuestionAnswering(stored, engine)
-    probe = next(probe for probe in probes() if "Wolfgang" in probe.text)
-    return model.answer(model.tokenize(probe.question, probe.text))[0].answer
-
-
 def check(name: str, precision: str, proof: Mapping[str, str | int | float], min_agreement: float) -> None:
     """Refuses a bundle whose proof does not suffice.
 
