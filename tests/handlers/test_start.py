@@ -68,3 +68,13 @@ def test_a_model_runs_on_no_more_threads_than_there_are_processors(monkeypatch: 
     assert threads() == 2
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     assert threads() == 2
+
+
+def test_answering_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from handlers.serving.models import load_model; "
+        "from handlers.serving.stores.folder import open_folder; load_model(open_folder(Path('models/demo/nlp1')))"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": ""}
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment, check=True)
+    assert not list(tmp_path.rglob("*"))
