@@ -15,10 +15,6 @@ from workbench.models import hub as hub_module
 PROJECT = Path(__file__).parents[2]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "models: needs PyTorch and minutes; `make test-models` runs these")
-
-
 @pytest.fixture
 def hub_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A hub without models, and without waiting between attempts."""

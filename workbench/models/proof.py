@@ -1,7 +1,8 @@
 """The proof of a bundle: what it answers to the probes, compared with the original model in PyTorch.
 
-Runs the bundle as a function does: the same engine and, for tasks that the handlers know, the same code from text to
-answer. So what is compared is what would be served. For other tasks the raw outputs are compared.
+Runs the bundle in the engine that a function runs it in. For question answering, where much lies between logits and an
+answer, the code from text to answer is the handlers', too. For other tasks the raw outputs are compared, of padded
+batches, and what their answers are made of: the highest class, or the mean embedding.
 """
 
 from __future__ import annotations
