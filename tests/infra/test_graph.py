@@ -75,7 +75,7 @@ def test_every_output_names_exactly_the_chosen_architectures(graph: Graph, archi
         endpoint = graph.outputs["endpoints"][architecture]
         assert re.fullmatch(r"https://\w+\.execute-api\.us-east-1\.amazonaws\.com/develop/", endpoint)
         request = graph.outputs["sampleRequests"][architecture]
-        assert request.startswith(f"curl -sS {endpoint} ")
+        assert request.startswith(f"curl -sS {endpoint} -H 'content-type: application/json' -d ")
         assert PASSAGE in request
         assert graph.outputs["functions"][architecture].startswith(f"ml-inference-local-{architecture}-function-")
         assert re.search(r"@sha256:[0-9a-f]{64}$", graph.outputs["images"][architecture])
