@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from .section import ConfigError, Section, conflict, limits, parse, sentences
 
 Architecture = Literal["efs", "s3", "oci"]
-Engine = Literal["onnx"]
+Engine = Literal["onnx", "torch"]
 Precision = Literal["fp32", "int8"]
 Auth = Literal["none", "iam", "jwt"]
 Task = Literal[
@@ -98,7 +98,7 @@ _MODELS = limits(
     "a list of one or more models, each with a name and a source or a bundle",
     "a function without a model answers nothing",
 )
-_ENGINE = limits("onnx", "no other engine is built into the images")
+_ENGINE = limits("onnx or torch", "no other engine is built into the images")
 _PRECISION = limits("fp32 or int8", "no other precision can be prepared")
 _MEMORY = limits("128 to 10240 (MB)", "those are the limits of Lambda")
 _TIMEOUT = limits(
@@ -207,6 +207,14 @@ class Settings(Section):
     def _fits_together(self) -> Self:
         if len(set(self.architectures)) < len(self.architectures):
             raise conflict("architectures", "names an architecture twice", "list each of efs, s3 and oci at most once")
+        for architecture in self.architectures:
+            function = self.for_architecture(architecture)
+            if (function.engine, function.precision) == ("torch", "int8"):
+                raise conflict(
+                    "precision",
+                    f"is int8 for {architecture}, whose engine torch runs the weights as they were trained",
+                    "set engine to onnx or precision to fp32",
+                )
         if self.throttle_burst < self.throttle_rate:
             raise conflict(
                 "throttleBurst",

@@ -87,6 +87,8 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
         ({"memroy": 512}, ["ml-inference:memroy is not a setting; did you mean memory?", "ignored"]),
         ({"logRetentionDays": 2}, ["ml-inference:logRetentionDays is 2", "one of 1, 3, 5", "14"]),
         ({"engine": "tensorflow"}, ['ml-inference:engine is "tensorflow"', "onnx"]),
+        ({"engine": "torch", "precision": "int8"}, ["ml-inference:precision", "is int8 for efs", "engine to onnx"]),
+        ({"engine": "torch", "s3": {"precision": "int8"}}, ["ml-inference:precision", "is int8 for s3"]),
         ({"precision": "int4"}, ['ml-inference:precision is "int4"', "fp32"]),
         ({"auth": "basic"}, ['ml-inference:auth is "basic"', "none, iam or jwt"]),
         ({"auth": "jwt"}, ["ml-inference:jwt lacks issuer or audience"]),

@@ -295,11 +295,6 @@ def test_two_commands_do_not_work_in_the_same_folder(project: Path) -> None:
         run(FP32)
 
 
-def test_the_torch_engine_runs_fp32_alone(project: Path, hub_server: HubServer, published: str) -> None:
-    with pytest.raises(ModelError, match="engine torch runs fp32 alone"):
-        run(Target("nlp1", SOURCE, None, None, "torch", "int8"), hub=hub_server)
-
-
 @pytest.fixture
 def environment(hub_server: HubServer) -> dict[str, str]:
     """For processes: the hub, and a home folder where nothing may be written."""

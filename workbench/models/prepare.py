@@ -71,7 +71,6 @@ def prepare(
             if bundle is None:
                 # What would fail after a long download is seen before it.
                 _require_frameworks()
-                _check_possible(target)
                 say(f"{target}: fetching {target.source}")
                 checkpoint, known = fetch(target.source, target.revision, target.task, hub, known)
                 if known != lock:
@@ -95,11 +94,6 @@ def _current(target: Target, lock: Lock) -> Bundle | None:
         return None
     same = (bundle.name, bundle.engine, bundle.precision) == (target.name, target.engine, target.precision)
     return bundle if same and bundle.source == source and target.task in (None, bundle.task) and bundle.proof else None
-
-
-def _check_possible(target: Target) -> None:
-    if (target.engine, target.precision) == ("torch", "int8"):
-        raise ModelError(f"{target}: engine torch runs fp32 alone; set engine to onnx or precision to fp32.")
 
 
 def _build(target: Target, checkpoint: Checkpoint, min_agreement: float, say: Say, progress: Progress) -> Bundle:
