@@ -22,8 +22,8 @@ demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take 
 test: .venv/.test ## run the tests
 	$(BIN)/python -m pytest
 
-test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
-	$(BIN)/python -m pytest -m models tests/models
+test-models: .venv/.prepare ## run the tests that need torch: export, proof, engine torch
+	$(BIN)/python -m pytest tests/handlers/frameworks tests/models/frameworks
 
 check: .venv/.test ## lint, formatting and types
 	$(BIN)/ruff check

@@ -20,7 +20,7 @@ from transformers import DistilBertConfig, DistilBertForQuestionAnswering
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
-from record_question_answering import PAIRS  # noqa: E402
+from question_answering_pairs import WRITTEN  # noqa: E402
 
 from workbench.models.bundles import seal  # noqa: E402
 
@@ -77,7 +77,7 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer.train_from_iterator(
-        (text for pair in PAIRS for text in pair),
+        (text for pair in WRITTEN for text in pair),
         trainers.WordPieceTrainer(vocab_size=500, special_tokens=special, show_progress=False),
     )
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -34,7 +34,7 @@ from transformers import PreTrainedTokenizerFast, pipeline
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
-from record_question_answering import CARS, PAIRS, WATER  # noqa: E402
+from question_answering_pairs import CARS, WATER, WRITTEN  # noqa: E402
 
 from workbench.models.bundles import seal  # noqa: E402
 
@@ -49,7 +49,7 @@ TEXTS = [
     CARS,
     WATER,
     "Who? Ödön Szőke-Nagy!",
-    *(context for _, context in PAIRS[-8:]),
+    *(context for _, context in WRITTEN[-8:]),
     " ".join([WATER, CARS]),
 ]
 MASKED = [

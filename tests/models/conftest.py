@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from hub_server import HubServer, serve_hub
+from stacks import PROJECT
 
 from workbench.models import hub as hub_module
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -47,10 +46,3 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(PROJECT / "Pulumi.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def write_stack(project: Path, models: list[dict[str, str]], stack: str = "dev", **settings: object) -> None:
-    """Writes `Pulumi.<stack>.yaml` with these models and settings (JSON is YAML)."""
-    config = {"aws:region": "us-east-1", "ml-inference:models": models}
-    config |= {f"ml-inference:{key}": value for key, value in settings.items()}
-    (project / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": config}), encoding="utf-8")

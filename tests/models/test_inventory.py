@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, write_stack
+from stacks import PROJECT, write_stack
 from typer.testing import CliRunner
 
 from handlers.serving.bundle import Bundle
@@ -23,7 +23,6 @@ from workbench.models.workspace import exclusive, recover, replacing
 from workbench.program.config import load
 
 PROOF = {
-    "compared": "answers",
     "probes": 60,
     "agreement": 0.983333,
     "largest_logit_difference": 0.05,

@@ -163,10 +163,10 @@ def proof_in_words(proof: Mapping[str, str | int | float]) -> str:
     """The figures of a proof as people read them."""
     if not proof:
         return "not compared with an original"
-    agreement, count = float(proof["agreement"]), int(proof["probes"])
-    what = f"of {count} answers the same" if proof["compared"] == "answers" else f"agreement on {count} probes (logits)"
-    drift = float(proof["largest_score_drift"])
-    return f"{agreement:.1%} {what}, logits within {float(proof['largest_logit_difference']):.2g}, scores within {drift:.2g}"
+    return (
+        f"{float(proof['agreement']):.1%} of the answers to {int(proof['probes'])} probes the same, logits within "
+        f"{float(proof['largest_logit_difference']):.2g}, scores within {float(proof['largest_score_drift']):.2g}"
+    )
 
 
 def _line(text: str) -> None:

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from handlers.serving.bundle import Bundle, BundleError
-from handlers.serving.engines import load_engine
 from handlers.serving.errors import RequestError
 from handlers.serving.models import TASKS, load_model
 from handlers.serving.stores import StoredBundle
 from handlers.serving.stores.folder import open_folder
-from handlers.serving.tasks.encoder import Encoder
 from infra.bundles import PREPARED
 from infra.settings import Architecture, Engine, Precision, Settings
 from workbench.models.bundles import sha256_of
 from workbench.models.errors import ModelError
+from workbench.models.proof import mask_token
 from workbench.models.targets import settings_of
 from workbench.models.workspace import CACHE, leftovers
 from workbench.program.config import StackError, load
@@ -100,9 +99,7 @@ def _example(stored: StoredBundle) -> Mapping[str, Any]:
     example = TASKS[stored.manifest.task].EXAMPLE if stored.manifest.task in TASKS else {}
     if stored.manifest.task != "fill-mask":
         return example
-    encoder = Encoder(stored, load_engine(stored))
-    mask = encoder.special("mask")
-    return {**example, "inputs": example["inputs"].replace("[MASK]", encoder.tokenizer.id_to_token(mask or 0))}
+    return {**example, "inputs": example["inputs"].replace("[MASK]", mask_token(stored))}
 
 
 def garbage() -> list[Leftover]:

@@ -127,8 +127,7 @@ def _build(target: Target, checkpoint: Checkpoint, min_agreement: float, say: Sa
         }
         seal(folder, **fields)
         say(f"{target}: comparing with the original")
-        pad_id = original.model.config.pad_token_id or 0
-        proof = prove(open_folder(folder), original, pad_id, progress).to_json()
+        proof = prove(open_folder(folder), original, progress).to_json()
         check(str(target), target.precision, proof, min_agreement)
         return seal(folder, **fields, proof=proof)
 

@@ -1,37 +1,37 @@
-"""The proof of a bundle: what it answers to the probes, compared with the original model in PyTorch.
+"""The proof of a bundle: what it answers to the probes, compared with what the original in PyTorch would.
 
-Runs the bundle in the engine that a function runs it in. For question answering, where much lies between logits and an
-answer, the code from text to answer is the handlers', too. For other tasks the raw outputs are compared, of padded
-batches, and what their answers are made of: the highest class, or the mean embedding.
+Everything but the engine is what a function runs: the bundle's engine on the one side and the original on the other
+stand behind the same code of a task, from text to answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
 
 from handlers.serving.bundle import BundleError
 from handlers.serving.engines import Engine, load_engine
 from handlers.serving.errors import RequestError
+from handlers.serving.models import TASKS
 from handlers.serving.stores import StoredBundle
-from handlers.serving.tasks.question_answering import QuestionAnswering
-from workbench.models.checkpoint import TASKS, TOKENIZER
+from handlers.serving.tasks import Task
+from handlers.serving.tasks.encoder import Encoder
 from workbench.models.errors import ModelError
-from workbench.models.probes import Probe, probes
+from workbench.models.probes import probes
 
 LARGEST_LOGIT_DIFFERENCE = 1e-3
 
-# Texts that are run together, so that shorter ones are padded.
+# Texts of a request, where a task takes several: they are run together, so that shorter ones are padded.
 _BATCH = 4
-# Tokens: longer than the windows that questions are answered in, and not so long that the proof takes minutes.
-_LONGEST = 512
-_MASKS = ("[MASK]", "<mask>")
+_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    # The label of every token, rather than those of the entities that are found.
+    "token-classification": {"ignore_labels": []},
+    "zero-shot-classification": {"candidate_labels": ["travel", "science", "money", "food and drink"]},
+}
 
 Progress = Callable[[int, int], None]
 
@@ -42,15 +42,13 @@ def no_progress(done: int, of: int) -> None:
 
 @dataclass(frozen=True)
 class Proof:
-    """How a bundle compares with the original over a number of `probes`.
+    """How the answers of a bundle compare with those of the original, over a number of `probes`.
 
-    `compared` says what: answers as they would be served, or logits. `agreement` is the share of answers that are the
-    same (of logits: of highest classes; of embeddings: the mean cosine similarity). `largest_logit_difference` is over
-    all tokens that are not padding, and `largest_score_drift` is that of the probability of an answer (of embeddings:
-    1 - cosine similarity).
+    `agreement` is the share of the best answers that are the same: spans, classes, labels of tokens, words for a mask
+    (of embeddings: the mean cosine similarity). `largest_score_drift` is over the scores of these answers (of
+    embeddings: 1 - cosine similarity), `largest_logit_difference` over the outputs for all tokens that are not padding.
     """
 
-    compared: Literal["answers", "logits"]
     probes: int
     agreement: float
     largest_logit_difference: float
@@ -66,19 +64,34 @@ class Proof:
         }
 
 
-def prove(stored: StoredBundle, original: Engine, pad_id: int, progress: Progress = no_progress) -> Proof:
-    """Compares the bundle with the original; `pad_id` is the token that fills up shorter texts of a batch.
+def prove(stored: StoredBundle, original: Engine, progress: Progress = no_progress) -> Proof:
+    """Asks the bundle, and the original in its place, what a function would be asked.
 
     Raises:
-        ModelError: the bundle cannot be loaded or run.
+        ModelError: the bundle cannot be loaded, or answers none of the probes.
     """
+    task = stored.manifest.task
     try:
-        engine = load_engine(stored)
+        recorders = _Recorder(original), _Recorder(load_engine(stored))
+        models = [TASKS[task](stored, recorder) for recorder in recorders]
+        requests = list(_requests(stored))
     except BundleError as error:
         raise ModelError(f"The new bundle does not load: {error}") from error
-    if stored.manifest.task == "question-answering":
-        return _prove_answers(stored, original, engine, progress)
-    return _prove_logits(stored, original, engine, pad_id, progress)
+    asked, agreements, drift, difference = 0, [], 0.0, 0.0
+    for done, (count, fields) in enumerate(requests):
+        progress(done, len(requests))
+        try:
+            expected, actual = (_asked(model, {"model_type": stored.manifest.name, **fields}) for model in models)
+        except RequestError:
+            continue  # a short model has no room for a long question, and a tokenizer may know none of a script
+        asked += count
+        for agreement, moved in _compared(task, expected, actual):
+            agreements.append(agreement)
+            drift = max(drift, moved)
+        difference = max(difference, _largest_difference(*recorders))
+    if not agreements:
+        raise ModelError(f"The new bundle of {stored.manifest.name} answers none of the {len(probes())} probes.")
+    return Proof(asked, float(np.mean(agreements)), difference, drift)
 
 
 def check(name: str, precision: str, proof: Mapping[str, str | int | float], min_agreement: float) -> None:
@@ -108,122 +121,96 @@ def check(name: str, precision: str, proof: Mapping[str, str | int | float], min
 
 
 class _Recorder:
-    """An engine that keeps what it gave."""
+    """An engine that keeps what it was given and gave, until somebody takes it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.given: list[NDArray[np.float32]] = []
+        self._runs: list[tuple[NDArray[np.int64], list[NDArray[np.float32]]]] = []
 
     def run(self, inputs: Mapping[str, NDArray[np.int64]], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         """See `Engine.run`."""
         arrays = self._engine.run(inputs, outputs)
-        self.given += arrays
+        self._runs.append((inputs["attention_mask"], arrays))
         return arrays
 
-
-def _prove_answers(stored: StoredBundle, original: Engine, engine: Engine, progress: Progress) -> Proof:
-    recorders = _Recorder(original), _Recorder(engine)
-    models = [QuestionAnswering(stored, recorder) for recorder in recorders]
-    asked, same, drift = 0, 0, 0.0
-    for done, probe in enumerate(probes()):
-        progress(done, len(probes()))
-        try:
-            expected, actual = (model.answer(model.tokenize(probe.question, probe.text))[0] for model in models)
-        except RequestError:
-            continue  # a short model has no room for a long question, and a tokenizer may know none of a script
-        asked += 1
-        same += (expected.start, expected.end) == (actual.start, actual.end)
-        drift = max(drift, abs(expected.score - actual.score))
-    difference = max(
-        float(np.abs(expected - actual).max())
-        for expected, actual in zip(recorders[0].given, recorders[1].given, strict=True)
-    )
-    return Proof("answers", asked, same / asked, difference, float(drift))
+    def take(self) -> list[tuple[NDArray[np.int64], list[NDArray[np.float32]]]]:
+        """The attention mask and the outputs of each run since the last time."""
+        taken, self._runs = self._runs, []
+        return taken
 
 
-def _prove_logits(stored: StoredBundle, original: Engine, engine: Engine, pad_id: int, progress: Progress) -> Proof:
+def _requests(stored: StoredBundle) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The probes as requests of the bundle's task, each with the number of probes in it."""
     task = stored.manifest.task
-    outputs = TASKS[task].outputs
-    tokenizer = _tokenizer(stored)
-    agreements: list[float] = []
-    difference = drift = 0.0
-    for start in range(0, len(probes()), _BATCH):
-        progress(start, len(probes()))
-        encodings = [_encode(tokenizer, task, probe) for probe in probes()[start : start + _BATCH]]
-        inputs = _padded(encodings, pad_id)
-        real = inputs["attention_mask"].astype(bool)
-        for expected, actual in zip(original.run(inputs, outputs), engine.run(inputs, outputs), strict=True):
-            per_token = expected.shape[:2] == real.shape and expected.ndim == 3
-            gap = np.abs(expected - actual)
-            difference = max(difference, float((gap[real] if per_token else gap).max()))
-            for row, encoding in enumerate(encodings):
-                tokens = _compared_tokens(tokenizer, task, encoding) if per_token else slice(None)
-                pair = expected[row][tokens], actual[row][tokens]
-                agreement, moved = _embeddings(*pair) if task == "feature-extraction" else _classes(*pair)
-                agreements.append(agreement)
-                drift = max(drift, moved)
-    return Proof("logits", len(agreements), float(np.mean(agreements)), difference, drift)
-
-
-def _compared_tokens(tokenizer: Tokenizer, task: str, encoding: Encoding) -> list[int]:
-    """Positions of the tokens whose outputs are answers: the masked ones, or all that are not padding."""
+    if task == "question-answering":
+        for probe in probes():
+            yield 1, {"question": probe.question, "context": probe.text}
+        return
+    texts = [probe.text for probe in probes()]
+    parameters = dict(_PARAMETERS.get(task, {}))
     if task == "fill-mask":
-        masks = {tokenizer.token_to_id(mask) for mask in _MASKS}
-        return [place for place, token in enumerate(encoding.ids) if token in masks] or [0]
-    return list(range(len(encoding.ids)))
+        mask = mask_token(stored)
+        texts = [_masked(text, mask) for text in texts]
+    if task == "feature-extraction" and stored.manifest.options.get("pooling", "none") == "none":
+        parameters["pooling"] = "mean"
+    for start in range(0, len(texts), _BATCH):
+        several = texts[start : start + _BATCH]
+        yield len(several), {"inputs": several, "parameters": parameters}
 
 
-def _classes(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, float]:
-    """Share of the same highest classes, and the largest change of their probability. Shapes: [..., classes]."""
-    best = expected.argmax(-1, keepdims=True)
-    moved = np.take_along_axis(_softmax(expected), best, -1) - np.take_along_axis(_softmax(actual), best, -1)
-    return float((actual.argmax(-1, keepdims=True) == best).mean()), float(np.abs(moved).max())
+def mask_token(stored: StoredBundle) -> str:
+    """The text that stands for a masked word in requests to a fill-mask model.
+
+    Raises:
+        BundleError: the tokenizer cannot be read, or has no such token.
+    """
+    encoder = Encoder(stored, load_engine(stored))
+    mask = encoder.special("mask")
+    text = None if mask is None else encoder.tokenizer.id_to_token(mask)
+    if text is None:
+        raise BundleError("tokenizer.json", "tokenizer.json has no token for masks, which fill-mask needs.")
+    return text
 
 
-def _embeddings(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, float]:
-    """Cosine similarity of the mean over the tokens, and what it lacks to 1. Shapes: [tokens, width]."""
-    a, b = expected.mean(0), actual.mean(0)
-    similarity = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-    return similarity, max(0.0, 1 - similarity)
+def _masked(text: str, mask: str) -> str:
+    words = text.split(" ")
+    # Near the beginning, so that truncation does not take it away.
+    words[min(len(words) // 2, 50)] = mask
+    return " ".join(words)
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    weights = np.exp(logits - logits.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True)
+def _asked(model: Task, fields: Mapping[str, Any]) -> Any:
+    request = model.parse(fields)
+    return model.reply(request, model.prepare(request))
 
 
-def _tokenizer(stored: StoredBundle) -> Tokenizer:
-    file = stored.file(TOKENIZER)
-    try:
-        tokenizer = Tokenizer.from_file(str(file)) if isinstance(file, Path) else Tokenizer.from_buffer(file)
-    except Exception as error:
-        raise ModelError(f"{TOKENIZER} cannot be read by the tokenizers library ({error}).") from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(min(stored.manifest.max_length, _LONGEST))
-    return tokenizer
+def _compared(task: str, expected: Any, actual: Any) -> Iterator[tuple[float, float]]:
+    """For each answer of a reply, how far it agrees, 0 to 1, and how far its score has moved."""
+    if task == "feature-extraction":
+        for a, b in zip(np.asarray(expected), np.asarray(actual), strict=True):
+            similarity = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+            yield similarity, max(0.0, 1 - similarity)
+        return
+    for (answer, score), (given, its_score) in zip(_best(task, expected), _best(task, actual), strict=True):
+        yield float(answer == given), abs(score - its_score)
 
 
-def _encode(tokenizer: Tokenizer, task: str, probe: Probe) -> Encoding:
-    if task == "zero-shot-classification":
-        return tokenizer.encode(probe.text, f"This example is about {probe.question}")
-    if task == "fill-mask":
-        words = probe.text.split(" ")
-        mask = next((mask for mask in _MASKS if tokenizer.token_to_id(mask) is not None), _MASKS[0])
-        # Near the beginning, so that truncation does not take it away.
-        words[min(len(words) // 2, 50)] = mask
-        return tokenizer.encode(" ".join(words))
-    return tokenizer.encode(probe.text)
+def _best(task: str, reply: Any) -> list[tuple[object, float]]:
+    """The best answers of a reply with their scores: one for each text, of token classification one for each token."""
+    if task == "question-answering":
+        return [((reply["start"], reply["end"]), reply["score"])]
+    if task == "token-classification":
+        return [((token["start"], token["entity"]), token["score"]) for text in reply for token in text]
+    key = "token" if task == "fill-mask" else "label"
+    return [(text[0][key], text[0]["score"]) for text in reply]
 
 
-def _padded(encodings: Sequence[Encoding], pad_id: int) -> dict[str, NDArray[np.int64]]:
-    """Encodings as inputs of shape [batch, longest]."""
-    longest = max(len(encoding.ids) for encoding in encodings)
-
-    def matrix(rows: Sequence[list[int]], fill: int) -> NDArray[np.int64]:
-        return np.array([row + [fill] * (longest - len(row)) for row in rows], dtype=np.int64)
-
-    return {
-        "input_ids": matrix([encoding.ids for encoding in encodings], pad_id),
-        "attention_mask": matrix([[1] * len(encoding.ids) for encoding in encodings], 0),
-        "token_type_ids": matrix([encoding.type_ids for encoding in encodings], 0),
-    }
+def _largest_difference(one: _Recorder, other: _Recorder) -> float:
+    """Over all outputs since the last time, those for padding apart."""
+    largest = 0.0
+    for (mask, expected), (_, actual) in zip(one.take(), other.take(), strict=True):
+        for a, b in zip(expected, actual, strict=True):
+            gap = np.abs(a - b)
+            # Outputs for each token have a dimension more than those for each text.
+            largest = max(largest, float((gap[mask.astype(bool)] if gap.ndim == 3 else gap).max()))
+    return largest

@@ -6,20 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
+import tiny
 
-torch = pytest.importorskip("torch")
-
-import onnx  # noqa: E402
-import tiny  # noqa: E402
-
-from workbench.models import export  # noqa: E402
-from workbench.models.errors import ModelError  # noqa: E402
-from workbench.models.export import export_onnx  # noqa: E402
-from workbench.models.original import Original  # noqa: E402
-
-pytestmark = pytest.mark.models
+from workbench.models import export
+from workbench.models.errors import ModelError
+from workbench.models.export import export_onnx
+from workbench.models.original import Original
 
 
 def session(file: Path) -> ort.InferenceSession:

@@ -1,5 +1,5 @@
 # pyright: reportMissingImports=false
-"""The engine torch gives what the engine onnx gives. In an environment with `.[prepare]`: `pytest -m models`."""
+"""The engine torch gives what the engine onnx gives."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import record_tasks
 from serving_kit import DATA, REPOSITORY
 from tokenizers import Tokenizer
 
@@ -22,8 +23,6 @@ from handlers.serving.models import load_model
 from handlers.serving.stores import StoredBundle
 from handlers.serving.stores.folder import open_folder
 
-pytestmark = pytest.mark.models
-
 TASKS = DATA / "tasks"
 NAMES = sorted(path.stem for path in TASKS.glob("*.json"))
 
@@ -31,8 +30,6 @@ NAMES = sorted(path.stem for path in TASKS.glob("*.json"))
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A folder with a bundle for the engine torch, of the weights that a recorded bundle was exported from."""
-    pytest.importorskip("torch")
-    record_tasks = pytest.importorskip("record_tasks")
     root = tmp_path_factory.mktemp("torch")
 
     def make(name: str) -> Path:
