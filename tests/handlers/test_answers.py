@@ -20,6 +20,7 @@ from serving_kit import RANDOM, REPOSITORY, Ask, place
 from handlers.serving.errors import RequestError
 from handlers.serving.models import load_model
 from handlers.serving.stores.folder import open_folder
+from handlers.serving.tasks import encoder
 from handlers.serving.tasks.question_answering import MAX_WINDOWS, QuestionAnswering, best_spans
 
 
@@ -155,6 +156,17 @@ def test_the_longest_context_that_is_said_to_be_allowed_is_allowed(model: Questi
     assert len(model.tokenize("a", "b " * longest).windows) == MAX_WINDOWS
     with pytest.raises(RequestError):
         model.tokenize("a", "b " * (longest + 1))
+
+
+def test_a_larger_model_reads_fewer_windows_for_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = open_folder(RANDOM)
+    size = stored.manifest.file("model.onnx").size
+    # As if the model took so long that three windows of 128 tokens are all there is time for.
+    monkeypatch.setattr(encoder, "_WORK", 3.5 * 128 * size / 4)
+    model = load_model(stored)
+    with pytest.raises(RequestError, match=r"it may have "):
+        model.tokenize("a", "b " * 400)
+    assert len(model.tokenize("a", "b " * 200).windows) == 3
 
 
 def test_a_context_without_anything_to_read_is_refused(ask: Ask) -> None:

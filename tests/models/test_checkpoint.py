@@ -67,7 +67,7 @@ def test_code_of_the_models_own_is_not_run(tmp_path: Path) -> None:
         ({}, {"model_max_length": 384}, 384),
         ({}, {"model_max_length": 1e30}, 512),
         ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, None, 512),
-        ({"model_type": "modernbert", "max_position_embeddings": 8192}, {"model_max_length": 8192}, 8192),
+        ({"model_type": "modernbert", "max_position_embeddings": 8192}, {"model_max_length": 8192}, 2048),
     ],
 )
 def test_the_longest_input_is_what_model_and_tokenizer_allow(

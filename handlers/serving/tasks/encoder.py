@@ -53,7 +53,7 @@ class Encoder:
         self.name = manifest.name
         self.max_length = manifest.max_length
         self.tokenizer = load_tokenizer(stored)
-        self.max_tokens = int(min(_WORK / _weights(manifest), _MOST_TOKENS))
+        self.max_tokens = most_tokens(manifest)
         self._engine = engine
         self._special = manifest.options.get("special_tokens", {})
         self._padding = self.special("pad") or 0  # hardly matters, as padding is masked
@@ -157,6 +157,13 @@ def load_tokenizer(stored: StoredBundle) -> Tokenizer:
     return tokenizer
 
 
+def most_tokens(manifest: Bundle) -> int:
+    """Tokens that a model may read for one request, so that it ends in time."""
+    size = sum(file.size for file in manifest.files if file.path != TOKENIZER)
+    weights = max(size / (1 if manifest.precision == "int8" else 4), 1)
+    return int(min(_WORK / weights, _MOST_TOKENS))
+
+
 def _batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
     """Indices of the texts that the model reads together, the longest texts first.
 
@@ -169,9 +176,3 @@ def _batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
             batch = []
         batch.append(index)
     yield batch
-
-
-def _weights(manifest: Bundle) -> float:
-    """The number of weights of a model, by the size of its files."""
-    size = sum(file.size for file in manifest.files if file.path != TOKENIZER)
-    return max(size / (1 if manifest.precision == "int8" else 4), 1)

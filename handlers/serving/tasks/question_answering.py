@@ -20,7 +20,7 @@ from handlers.serving.engines import Engine
 from handlers.serving.errors import RequestError
 from handlers.serving.requests import MODEL, Fields
 from handlers.serving.stores import StoredBundle
-from handlers.serving.tasks.encoder import load_tokenizer
+from handlers.serving.tasks.encoder import load_tokenizer, most_tokens
 from handlers.serving.tasks.scores import softmax
 
 MAX_TOP_K = 20
@@ -36,8 +36,8 @@ DEFAULT_ANSWER_LENGTH = 15
 # Windows share this many tokens, so an answer of up to this length lies whole in one of them.
 MAX_ANSWER_LENGTH = _OVERLAP
 
-# A full-size DistilBERT takes about 0.25 s for a window on two vCPUs: 64 windows take 16 s of the 30 s after which the
-# HTTP API gives up, and leave time for a cold start. They hold 15,000 tokens or so, 60,000 characters of English.
+# They hold 15,000 tokens or so, 60,000 characters of English. It is what a model of the size of DistilBERT can read in
+# time (`encoder.most_tokens`); a larger one has fewer.
 MAX_WINDOWS = 64
 
 
@@ -111,6 +111,7 @@ class QuestionAnswering:
     def __init__(self, stored: StoredBundle, engine: Engine) -> None:
         self._name = stored.manifest.name
         self._window = min(_WINDOW, stored.manifest.max_length)
+        self._max_windows = max(1, min(MAX_WINDOWS, most_tokens(stored.manifest) // self._window))
         self._engine = engine
         self._tokenizer = load_tokenizer(stored)
 
@@ -213,8 +214,8 @@ class QuestionAnswering:
                 "tokens or send a shorter context.",
             )
         starts = range(0, tokens - overlap, room - overlap)
-        if len(starts) > MAX_WINDOWS:
-            longest = (MAX_WINDOWS - 1) * (room - overlap) + room
+        if len(starts) > self._max_windows:
+            longest = (self._max_windows - 1) * (room - overlap) + room
             raise RequestError(
                 "too_large",
                 f"context has {tokens} tokens for model {self._name!r}; with this question it may have {longest}. "
