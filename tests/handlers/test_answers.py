@@ -81,6 +81,16 @@ def test_offsets_cut_the_answer_out_of_the_context(ask: Ask, pair: dict[str, str
         assert answer["score"] > 0
 
 
+@pytest.mark.parametrize("bundle", BUNDLES)
+@pytest.mark.parametrize("question", ["Is [CLS] a token of 1886?", "[CLS] [CLS] who?"])
+def test_a_classification_token_in_a_question_is_no_answer(bundle: str, question: str) -> None:
+    # The pipeline takes it for a place of the context, and gives empty answers that end before they start.
+    context = "The car was invented in 1886 by Karl Benz."
+    model = load_model(open_folder(REPOSITORY / bundle))
+    for answer in model.answer(model.tokenize(question, context), top_k=20):
+        assert answer.answer == context[answer.start : answer.end] != ""
+
+
 @pytest.mark.parametrize("before", [0, 200, 400, 599])
 def test_the_answer_is_found_in_whichever_window_it_lies(before: int) -> None:
     context = " ".join([*["a"] * before, "b", *["a"] * (599 - before)])

@@ -42,6 +42,7 @@ from handlers.serving.bundle import Bundle
 from handlers.serving.models import load_model
 from handlers.serving.stores.folder import open_folder
 from handlers.serving.tasks.question_answering import Answer
+from infra.sample import PASSAGE, QUESTIONS
 from workbench.models.bundles import seal
 from workbench.models.demo.passages import MENTION_KINDS, Passage, Question, pairs, passages
 
@@ -63,15 +64,7 @@ EVALUATED_PAIRS = 300
 REQUIRED_SHARE = 0.9
 
 # The passage that the demo is shown with, and what it must answer. Nothing of it is trained on.
-PASSAGE = (
-    "Cars came into global use during the 20th century, and developed economies depend on them. The year 1886 is "
-    "regarded as the birth year of the modern car when German inventor Karl Benz patented his Benz Patent-Motorwagen. "
-    "Cars became widely available in the early 20th century. One of the first cars accessible to the masses was the "
-    "1908 Model T, an American car manufactured by the Ford Motor Company. Cars were rapidly adopted in the US, where "
-    "they replaced animal-drawn carriages and carts, but took much longer to be accepted in Western Europe and other "
-    "parts of the world."
-)
-PASSAGE_ANSWERS = {"When was the car invented?": "1886", "Who invented the car?": "Karl Benz"}
+PASSAGE_ANSWERS = dict(zip(QUESTIONS, ("1886", "Karl Benz"), strict=True))
 
 
 @dataclass(frozen=True)
