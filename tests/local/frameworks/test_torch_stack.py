@@ -43,8 +43,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as shell:
         shell.chdir(folder)
         targets = [Target("mine", "./mine", None, task, engine, "fp32") for engine in ENGINES]
-        prepared = {found.target.engine: folder / found.target.folder for found in prepare(targets, min_agreement=1)}
-    return prepared
+        return {found.target.engine: folder / found.target.folder for found in prepare(targets, min_agreement=1)}
 
 
 def answer(bundle: Path, engine: str, folder: Path) -> dict[str, Any]:
