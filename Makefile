@@ -23,7 +23,7 @@ test: .venv/.test ## run the tests
 	$(BIN)/python -m pytest
 
 test-models: .venv/.prepare ## run the tests that need torch: export, proof, engine torch
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/handlers/frameworks tests/local/frameworks tests/models/frameworks
+	$(BIN)/python -m pytest --timeout 900 --numprocesses auto --dist loadgroup tests/handlers/frameworks tests/local/frameworks tests/models/frameworks
 
 check: .venv/.test ## lint, formatting and types
 	$(BIN)/ruff check

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Makes a DistilBERT of full size with random weights, the same ones wherever this runs: 66 million, from a seed.
 
 numpy alone draws them, so that releases of PyTorch and transformers that initialise in different ways, the one that the

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Question answering on a model of full size: exported or run by PyTorch, the answers are those of the pipeline."""
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ from handlers.serving.tasks.question_answering import QuestionAnswering
 from workbench.models.bundles import seal
 from workbench.models.checkpoint import TASKS
 from workbench.models.export import export_onnx
-
-# 66 million parameters, several hundred times.
-pytestmark = pytest.mark.timeout(900)
 
 EXPECTED = RECORD["models"][FULL_SIZE]["answers"]
 TASK = "question-answering"

@@ -17,9 +17,6 @@ from workbench.models.prepare import prepare
 from workbench.models.targets import Target
 from workbench.program.config import load
 
-# PyTorch and transformers take seconds to import, each time a function starts.
-pytestmark = pytest.mark.timeout(600)
-
 PROJECT = Path(__file__).parents[3]
 ENGINES = ("onnx", "torch")
 

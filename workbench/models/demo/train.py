@@ -64,7 +64,7 @@ EVALUATED_PAIRS = 300
 REQUIRED_SHARE = 0.9
 
 # The passage that the demo is shown with, and what it must answer. Nothing of it is trained on.
-PASSAGE_ANSWERS = dict(zip(QUESTIONS, ("1886", "Karl Benz"), strict=True))
+PASSAGE_ANSWERS: dict[str, str] = dict(zip(QUESTIONS, ("1886", "Karl Benz"), strict=True))
 
 
 @dataclass(frozen=True)
