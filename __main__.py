@@ -1,9 +1,12 @@
 """The Pulumi program: a model store, and an endpoint for each architecture that the stack's configuration turns on."""
 
+from dataclasses import replace
+
 import pulumi
 
-from infra.bundles import read_bundles
+from infra.domain import CustomDomain, CustomDomainArgs
 from infra.efs import EfsInference
+from infra.guards import check_names, check_region, check_zones
 from infra.inference import Inference, InferenceArgs
 from infra.models import ModelBucket, ModelBucketArgs
 from infra.oci import OciInference
@@ -13,23 +16,24 @@ from infra.sample import sample_request
 from infra.settings import stack_settings
 
 settings = stack_settings()
-stack, region = pulumi.get_stack(), pulumi.Config("aws").require("region")
-args = {
-    architecture: InferenceArgs(
-        bundles=read_bundles(settings.for_architecture(architecture), stack),
-        function=settings.for_architecture(architecture),
-        stack=settings,
-    )
-    for architecture in settings.architectures
-}
+check_names(pulumi.get_project(), pulumi.get_stack(), settings)
+region = check_region(pulumi.Config("aws").get("region"), settings)
+args = {architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures}
 
-prefix = f"{pulumi.get_project()}-{stack}"
+prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
 provider = aws_provider()
+check_zones(settings, provider)
 options = pulumi.ResourceOptions(providers=[provider])
 inference: dict[str, Inference] = {}
 
+if settings.domain.name and settings.domain.certificate_arn:
+    names = CustomDomainArgs(name=settings.domain.name, certificate_arn=settings.domain.certificate_arn)
+    domain = CustomDomain(f"{prefix}-domain", names, opts=options)
+    args = {key: replace(value, domain=domain) for key, value in args.items()}
+    pulumi.export("domainTarget", domain.target)
 if stored := [bundle for key in args if key in ("efs", "s3") for bundle in args[key].bundles]:
-    models = ModelBucket(f"{prefix}-models", ModelBucketArgs(bundles=stored), opts=options)
+    kept = ModelBucketArgs(bundles=stored, kms_key_arn=settings.kms_key_arn, protect=settings.protect_data)
+    models = ModelBucket(f"{prefix}-models", kept, opts=options)
     if "efs" in args:
         inference["efs"] = EfsInference(f"{prefix}-efs", args["efs"], models, region, opts=options)
     if "s3" in args:
@@ -44,7 +48,9 @@ pulumi.export("logGroups", {key: value.log_group_name for key, value in inferenc
 pulumi.export(
     "sampleRequests",
     {
-        key: sample_request(value.endpoint, args[key].bundles[0].name, settings.auth, region)
+        key: sample_request(value.endpoint, args[key].bundles[0].name, args[key].function.auth, region)
         for key, value in inference.items()
     },
 )
+if urls := {key: value.function_url for key, value in inference.items() if value.function_url}:
+    pulumi.export("functionUrls", urls)

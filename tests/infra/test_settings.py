@@ -50,7 +50,7 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
             if isinstance(entry["default"], dict):
                 default = {name: value for name, value in default.items() if value}
             assert entry["default"] == default, key
-            kind = {str: "string", int: "integer", list: "array", dict: "object"}[type(entry["default"])]
+            kind = {bool: "boolean", str: "string", int: "integer", list: "array", dict: "object"}[type(entry["default"])]
             assert entry["type"] == kind, key
 
 
@@ -95,7 +95,7 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
         ({"auth": "jwt", "jwt": {"issuer": "http://x", "audience": ["a"]}}, ["ml-inference:jwt.issuer", "https"]),
         ({"jwt": {"issuer": "https://x", "audience": ["a"]}}, ["ml-inference:jwt", "auth is none"]),
         ({"auth": "iam", "corsOrigins": ["*"]}, ["ml-inference:corsOrigins", "every origin"]),
-        ({"throttleRate": 0}, ["ml-inference:throttleRate is 0", "1 to 10000"]),
+        ({"throttleRate": -1}, ["ml-inference:throttleRate is -1", "1 to 10000"]),
         ({"throttleBurst": 5}, ["ml-inference:throttleBurst (5)", "below throttleRate"]),
         ({"vpcCidr": "10.0.0.0/28"}, ["ml-inference:vpcCidr", "/28", "/16 to /26"]),
         ({"vpcCidr": "10.0.0.1/24"}, ["ml-inference:vpcCidr", "is no IPv4 network"]),

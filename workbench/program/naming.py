@@ -10,6 +10,8 @@ from .graph import Resource
 NAME_INPUT = {
     "aws:apigatewayv2/api:Api": "name",
     "aws:apigatewayv2/authorizer:Authorizer": "name",
+    "aws:appautoscaling/policy:Policy": "name",
+    "aws:appautoscaling/scheduledAction:ScheduledAction": "name",
     "aws:cloudwatch/logGroup:LogGroup": "name",
     "aws:ec2/securityGroup:SecurityGroup": "name",
     "aws:ecr/repository:Repository": "name",
