@@ -86,7 +86,6 @@ class Inference(pulumi.ComponentResource):
                 log_retention_days=args.stack.log_retention_days,
                 kms_key_arn=args.stack.kms_key_arn,
                 environment={
-                    "ARCHITECTURE": args.architecture,
                     "MODELS": json.dumps(digests(args.bundles)),
                     "POWERTOOLS_METRICS_NAMESPACE": args.namespace,
                     **environment,

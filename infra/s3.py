@@ -22,7 +22,7 @@ class S3Inference(Inference):
         child = pulumi.ResourceOptions(parent=self)
 
         image = FunctionImage(name, FunctionImageArgs(target="s3", kms_key_arn=args.stack.kms_key_arn), opts=child)
-        folder = {"MODEL_ROOT": TMP_FOLDER} if keeps_models_in_tmp("s3", args.function) else {}
+        folder = {"MODEL_TMP": TMP_FOLDER} if keeps_models_in_tmp("s3", args.function) else {}
         self.serve(
             name,
             args,
