@@ -1,19 +1,18 @@
 """The Pulumi program: a model store, and an endpoint for each architecture that the stack's configuration turns on."""
 
-from dataclasses import replace
-
 import pulumi
 
-from infra.domain import CustomDomain, CustomDomainArgs
+from infra.domain import CustomDomain
 from infra.efs import EfsInference
 from infra.guards import check_names, check_region, check_zones
 from infra.inference import Inference, InferenceArgs
 from infra.models import ModelBucket, ModelBucketArgs
+from infra.monitoring import Monitoring, MonitoringArgs
 from infra.oci import OciInference
 from infra.provider import aws_provider
 from infra.s3 import S3Inference
 from infra.sample import sample_request
-from infra.settings import stack_settings
+from infra.settings import Architecture, stack_settings
 
 settings = stack_settings()
 check_names(pulumi.get_project(), pulumi.get_stack(), settings)
@@ -24,12 +23,11 @@ prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
 provider = aws_provider()
 check_zones(settings, provider)
 options = pulumi.ResourceOptions(providers=[provider])
-inference: dict[str, Inference] = {}
+inference: dict[Architecture, Inference] = {}
 
-if settings.domain.name and settings.domain.certificate_arn:
-    names = CustomDomainArgs(name=settings.domain.name, certificate_arn=settings.domain.certificate_arn)
-    domain = CustomDomain(f"{prefix}-domain", names, opts=options)
-    args = {key: replace(value, domain=domain) for key, value in args.items()}
+if settings.domain.name:
+    domain = CustomDomain(f"{prefix}-domain", settings.domain, opts=options)
+    args = {key: value.below(domain) for key, value in args.items()}
     pulumi.export("domainTarget", domain.target)
 if stored := [bundle for key in args if key in ("efs", "s3") for bundle in args[key].bundles]:
     kept = ModelBucketArgs(bundles=stored, kms_key_arn=settings.kms_key_arn, protect=settings.protect_data)
@@ -40,6 +38,9 @@ if stored := [bundle for key in args if key in ("efs", "s3") for bundle in args[
         inference["s3"] = S3Inference(f"{prefix}-s3", args["s3"], models, opts=options)
 if "oci" in args:
     inference["oci"] = OciInference(f"{prefix}-oci", args["oci"], opts=options)
+if settings.monitoring:
+    watched = MonitoringArgs(inference=inference, made_from=args, alarms=settings.alarms, region=region)
+    Monitoring(f"{prefix}-monitoring", watched, opts=options)
 
 pulumi.export("endpoints", {key: value.endpoint for key, value in inference.items()})
 pulumi.export("functions", {key: value.function_name for key, value in inference.items()})

@@ -17,6 +17,9 @@ from .settings import Auth
 STAGE = "develop"
 ROUTE = "POST /"
 
+# What API Gateway lets through for a whole account unless AWS has raised it (quotas of Amazon API Gateway).
+ACCOUNT_RATE, ACCOUNT_BURST = 10_000, 5_000
+
 # What is logged of a request: who, when, how long and with what result; no bodies, no query strings.
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -163,9 +166,7 @@ def _cors(args: HttpApiArgs) -> aws.apigatewayv2.ApiCorsConfigurationArgs | None
     )
 
 
-def _throttling(args: HttpApiArgs) -> aws.apigatewayv2.StageDefaultRouteSettingsArgs | None:
-    if not args.throttle_rate:
-        return None
-    return aws.apigatewayv2.StageDefaultRouteSettingsArgs(
-        throttling_rate_limit=args.throttle_rate, throttling_burst_limit=args.throttle_burst
-    )
+def _throttling(args: HttpApiArgs) -> aws.apigatewayv2.StageDefaultRouteSettingsArgs:
+    # Settings that are left out stay as they were on AWS, so that no throttling has to be said, too.
+    rate, burst = (args.throttle_rate, args.throttle_burst) if args.throttle_rate else (ACCOUNT_RATE, ACCOUNT_BURST)
+    return aws.apigatewayv2.StageDefaultRouteSettingsArgs(throttling_rate_limit=rate, throttling_burst_limit=burst)

@@ -137,7 +137,9 @@ def _access(settings: Settings) -> Iterator[PydanticCustomError]:
                 )
     elif settings.throttle_burst < settings.throttle_rate:
         yield conflict(
-            "throttleBurst", "is below throttleRate, so the rate could never be reached", "raise it or lower throttleRate"
+            "throttleBurst",
+            "is below throttleRate, so the rate could never be reached",
+            "raise it or lower throttleRate",
         )
     if "jwt" in auths.values() and not (settings.jwt.issuer and settings.jwt.audience):
         yield conflict(

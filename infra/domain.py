@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 import pulumi_aws as aws
 
-
-@dataclass(kw_only=True)
-class CustomDomainArgs:
-    """The host name, and the ARN of a certificate for it in the region of the stack."""
-
-    name: str
-    certificate_arn: str
+from .options import Domain
 
 
 class CustomDomain(pulumi.ComponentResource):
@@ -22,8 +14,10 @@ class CustomDomain(pulumi.ComponentResource):
     name: pulumi.Output[str]
     target: pulumi.Output[str]
 
-    def __init__(self, name: str, args: CustomDomainArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: Domain, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ml-inference:infra:CustomDomain", name, None, opts)
+        if not args.name or not args.certificate_arn:
+            raise ValueError("A domain has a name and a certificate; the settings have both or neither.")
 
         domain = aws.apigatewayv2.DomainName(
             f"{name}-name",
@@ -34,5 +28,7 @@ class CustomDomain(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.name = domain.domain_name
-        self.target = domain.domain_name_configuration.apply(lambda configuration: configuration.target_domain_name or "")
+        self.target = domain.domain_name_configuration.apply(
+            lambda configuration: configuration.target_domain_name or ""
+        )
         self.register_outputs({"name": self.name, "target": self.target})

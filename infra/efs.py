@@ -39,9 +39,7 @@ class EfsInference(Inference):
         network = IsolatedNetwork(name, IsolatedNetworkArgs(cidr=args.stack.vpc_cidr, region=region), opts=child)
         file_system = ModelFileSystem(
             name,
-            ModelFileSystemArgs(
-                network=network, kms_key_arn=args.stack.kms_key_arn, protect=args.stack.protect_data
-            ),
+            ModelFileSystemArgs(network=network, kms_key_arn=args.stack.kms_key_arn, protect=args.stack.protect_data),
             opts=child,
         )
         image = FunctionImage(name, FunctionImageArgs(target="efs", kms_key_arn=args.stack.kms_key_arn), opts=child)

@@ -82,6 +82,4 @@ class ModelFileSystem(pulumi.ComponentResource):
 
     def mount_statement(self, *, write: bool = False) -> pulumi.Output[policies.Statement]:
         """What a role needs to mount the file system through its access point; read-only unless `write`."""
-        return pulumi.Output.all(self.arn, self.access_point_arn).apply(
-            lambda arns: policies.mount(*arns, write=write)
-        )
+        return pulumi.Output.all(self.arn, self.access_point_arn).apply(lambda arns: policies.mount(*arns, write=write))

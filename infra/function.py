@@ -134,9 +134,7 @@ def _snap_start(on: bool) -> aws.lambda_.FunctionSnapStartArgs | None:
     return aws.lambda_.FunctionSnapStartArgs(apply_on="PublishedVersions") if on else None
 
 
-def _routing_config(
-    rollout: Rollout | None, new: pulumi.Output[str]
-) -> aws.lambda_.AliasRoutingConfigArgs | None:
+def _routing_config(rollout: Rollout | None, new: pulumi.Output[str]) -> aws.lambda_.AliasRoutingConfigArgs | None:
     if rollout is None or rollout.percent == 0:
         return None
     stable, weight = str(rollout.stable), rollout.percent / 100

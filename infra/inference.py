@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import pulumi
@@ -38,6 +38,10 @@ class InferenceArgs:
         bundles = read_bundles(function, pulumi.get_stack())
         check_sizes(architecture, function, bundles)
         return cls(architecture=architecture, bundles=bundles, function=function, stack=settings)
+
+    def below(self, domain: CustomDomain) -> Self:
+        """The same arguments with the endpoint below a domain."""
+        return replace(self, domain=domain)
 
     @property
     def namespace(self) -> str:

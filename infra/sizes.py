@@ -60,7 +60,9 @@ def check_sizes(architecture: Architecture, settings: FunctionSettings, bundles:
     smaller = "serve fewer models, or set ml-inference:precision to int8"
     needed = memory_needed(architecture, settings, sizes)
     if needed > settings.memory:
-        tmp = " (or ephemeralStorage above 512, so that their bytes do not lie in memory)" if architecture == "s3" else ""
+        tmp = (
+            " (or ephemeralStorage above 512, so that their bytes do not lie in memory)" if architecture == "s3" else ""
+        )
         raise ConfigError(
             f"ml-inference:memory is {settings.memory} MB, but {models} need about {needed} MB to be loaded, so Lambda "
             f"would end the function. Raise {architecture}.memory{tmp}, {smaller}."

@@ -145,7 +145,6 @@ class Application:
         exception = (type(cause), withheld, cause.__traceback__) if cause else None
         logger.log(level, "answered with status %d", status, extra=facts, exc_info=exception)
 
-
     def _measure(self, request: _Request, code: str | None = None) -> None:
         """Writes what CloudWatch makes metrics of: a line, and one more for an error."""
         model = str(request.facts.get("model", NO_MODEL))

@@ -50,7 +50,9 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
             if isinstance(entry["default"], dict):
                 default = {name: value for name, value in default.items() if value}
             assert entry["default"] == default, key
-            kind = {bool: "boolean", str: "string", int: "integer", list: "array", dict: "object"}[type(entry["default"])]
+            kind = {bool: "boolean", str: "string", int: "integer", list: "array", dict: "object"}[
+                type(entry["default"])
+            ]
             assert entry["type"] == kind, key
 
 

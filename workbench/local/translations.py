@@ -169,6 +169,62 @@ def _log_group(it: Declared, to: Context) -> Created:
     return it.name, {"name": it.name, "arn": arn}
 
 
+def _dashboard(it: Declared, to: Context) -> Created:
+    name = it.inputs.take("dashboardName")
+    to.clients("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=it.inputs.take("dashboardBody"))
+    return name, {}
+
+
+def _alarm(it: Declared, to: Context) -> Created:
+    queries = [_metric_query(query) for query in it.inputs.sections("metricQueries")]
+    to.clients("cloudwatch").put_metric_alarm(
+        AlarmName=it.name,
+        Tags=it.tag_list,
+        **given(
+            AlarmDescription=it.inputs.take("alarmDescription"),
+            Metrics=queries or None,
+            Namespace=it.inputs.take("namespace"),
+            MetricName=it.inputs.take("metricName"),
+            Dimensions=_dimensions(it.inputs),
+            Statistic=it.inputs.take("statistic"),
+            ExtendedStatistic=it.inputs.take("extendedStatistic"),
+            Period=it.inputs.take("period"),
+            ComparisonOperator=it.inputs.take("comparisonOperator"),
+            Threshold=it.inputs.take("threshold"),
+            EvaluationPeriods=it.inputs.take("evaluationPeriods"),
+            EvaluateLowSampleCountPercentile=it.inputs.take("evaluateLowSampleCountPercentiles"),
+            TreatMissingData=it.inputs.take("treatMissingData"),
+            AlarmActions=it.inputs.take("alarmActions"),
+            OKActions=it.inputs.take("okActions"),
+        ),
+    )
+    return it.name, {"name": it.name}
+
+
+def _metric_query(query: Inputs) -> dict[str, Any]:
+    metric = query.section("metric")
+    return given(
+        Id=query.take("id"),
+        Expression=query.take("expression"),
+        Label=query.take("label"),
+        # AWS takes every query for a result unless it is told otherwise; the provider tells it.
+        ReturnData=query.take("returnData", False),
+        MetricStat=metric
+        and {
+            "Metric": given(
+                Namespace=metric.take("namespace"), MetricName=metric.take("metricName"), Dimensions=_dimensions(metric)
+            ),
+            "Period": metric.take("period"),
+            "Stat": metric.take("stat"),
+        },
+    )
+
+
+def _dimensions(inputs: Inputs) -> list[dict[str, str]] | None:
+    dimensions = inputs.take("dimensions")
+    return dimensions and [{"Name": name, "Value": value} for name, value in sorted(dimensions.items())]
+
+
 def _role(it: Declared, to: Context) -> Created:
     role = to.clients("iam").create_role(
         RoleName=it.name, AssumeRolePolicyDocument=it.inputs.take("assumeRolePolicy"), Tags=it.tag_list
@@ -492,7 +548,7 @@ def _api(it: Declared, to: Context) -> Created:
                 AllowHeaders=cors.take("allowHeaders"),
                 AllowCredentials=cors.take("allowCredentials"),
                 ExposeHeaders=cors.take("exposeHeaders"),
-            )
+            ),
         ),
     )
     identity = api["ApiId"]
@@ -600,7 +656,9 @@ RESOURCES: dict[str, Callable[[Declared, Context], Created]] = {
     "aws:appautoscaling/policy:Policy": _scaling_policy,
     "aws:appautoscaling/scheduledAction:ScheduledAction": _scheduled_action,
     "aws:appautoscaling/target:Target": _scaling_target,
+    "aws:cloudwatch/dashboard:Dashboard": _dashboard,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "aws:ec2/securityGroup:SecurityGroup": _security_group,
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": _repository_lifecycle,
     "aws:ecr/repository:Repository": _repository,

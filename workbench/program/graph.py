@@ -30,6 +30,7 @@ class Resource:
     protect: bool = False
     retain_on_delete: bool = False
     ignore_changes: tuple[str, ...] = ()
+    delete_timeout: str = ""
 
 
 @dataclass

@@ -13,6 +13,7 @@ NAME_INPUT = {
     "aws:appautoscaling/policy:Policy": "name",
     "aws:appautoscaling/scheduledAction:ScheduledAction": "name",
     "aws:cloudwatch/logGroup:LogGroup": "name",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "name",
     "aws:ec2/securityGroup:SecurityGroup": "name",
     "aws:ecr/repository:Repository": "name",
     "aws:iam/role:Role": "name",

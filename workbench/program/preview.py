@@ -156,10 +156,16 @@ _OUTPUTS: dict[str, Callable[[_Imagined], Outputs]] = {
     "aws:appautoscaling/policy:Policy": lambda it: {"id": it.name, "name": it.name},
     "aws:appautoscaling/scheduledAction:ScheduledAction": lambda it: {"id": it.name, "name": it.name},
     "aws:appautoscaling/target:Target": lambda it: {"id": it.inputs.get("resourceId")},
+    "aws:cloudwatch/dashboard:Dashboard": _nothing,
     "aws:cloudwatch/logGroup:LogGroup": lambda it: {
         "id": it.name,
         "name": it.name,
         "arn": it.arn("logs", f"log-group:{it.name}"),
+    },
+    "aws:cloudwatch/metricAlarm:MetricAlarm": lambda it: {
+        "id": it.name,
+        "name": it.name,
+        "arn": it.arn("cloudwatch", f"alarm:{it.name}"),
     },
     "aws:ec2/securityGroup:SecurityGroup": lambda it: {"id": it.id("sg-"), "name": it.name},
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": _nothing,

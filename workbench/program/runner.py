@@ -84,6 +84,7 @@ class _Monitor(mocks.MockMonitor):
             protect=bool(request.protect),
             retain_on_delete=bool(request.retainOnDelete),
             ignore_changes=tuple(request.ignoreChanges),
+            delete_timeout=request.customTimeouts.delete,
         )
         with self._lock:
             if any(other.urn == urn for other in self._graph.resources):
