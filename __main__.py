@@ -4,7 +4,7 @@ import pulumi
 
 from infra.domain import CustomDomain
 from infra.efs import EfsInference
-from infra.guards import check_names, check_region, check_zones
+from infra.guards import check_stack, check_zones
 from infra.inference import Inference, InferenceArgs
 from infra.models import ModelBucket, ModelBucketArgs
 from infra.monitoring import Monitoring, MonitoringArgs
@@ -15,9 +15,10 @@ from infra.sample import sample_request
 from infra.settings import Architecture, stack_settings
 
 settings = stack_settings()
-check_names(pulumi.get_project(), pulumi.get_stack(), settings)
-region = check_region(pulumi.Config("aws").get("region"), settings)
-args = {architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures}
+region = check_stack(settings)
+args: dict[Architecture, InferenceArgs] = {
+    architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures
+}
 
 prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
 provider = aws_provider()

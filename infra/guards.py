@@ -32,6 +32,12 @@ _BUCKET_NAME_LIMIT = 63
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
+def check_stack(settings: Settings) -> str:
+    """The region of the stack that is being deployed; raises `ConfigError` as `check_names` and `check_region` do."""
+    check_names(pulumi.get_project(), pulumi.get_stack(), settings)
+    return check_region(pulumi.Config("aws").get("region"), settings)
+
+
 def check_names(project: str, stack: str, settings: Settings) -> None:
     """Refuses a stack whose physical names AWS would refuse.
 

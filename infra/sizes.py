@@ -56,7 +56,8 @@ def check_sizes(architecture: Architecture, settings: FunctionSettings, bundles:
         ConfigError: memory, `/tmp`, the image or the environment would be too small.
     """
     sizes = [bundle.manifest.size for bundle in bundles]
-    models = f"the {len(bundles)} models of {architecture}, {sum(sizes) // MB} MB together,"
+    names = ", ".join(bundle.name for bundle in bundles) if len(bundles) < 4 else f"{len(bundles)} of them"
+    models = f"the models of {architecture} ({names}), {sum(sizes) // MB} MB,"
     smaller = "serve fewer models, or set ml-inference:precision to int8"
     needed = memory_needed(architecture, settings, sizes)
     if needed > settings.memory:

@@ -15,7 +15,6 @@ from botocore.exceptions import ParamValidationError
 from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
-
 # Patterns are written for an engine that sees text in units of 16 bits; this is its way to say all that takes two of them.
 _BEYOND_16_BITS = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 

@@ -9,23 +9,17 @@ import json
 import os
 import urllib.request
 from datetime import datetime
-from typing import TypedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
 
 ADDRESS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105  (the name of a variable)
 _TIMEOUT = 2.0  # seconds; the address is in the execution environment itself
 
 
-class Credentials(TypedDict):
-    """What obstore takes from a credential provider."""
-
-    access_key_id: str
-    secret_access_key: str
-    token: str
-    expires_at: datetime
-
-
-def container_credentials() -> Credentials:
+def container_credentials() -> S3Credential:
     """The credentials that the address in the environment gives now; raises `OSError` when it does not answer."""
     # Lambda sets the address, so its scheme is none of a stranger's choice.
     request = urllib.request.Request(os.environ[ADDRESS], headers={"Authorization": os.environ.get(_TOKEN, "")})  # noqa: S310
