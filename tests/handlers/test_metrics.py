@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving_kit import REPOSITORY, digests, invoke
+from serving_kit import REPOSITORY, Ask, digests, invoke
 
 from handlers.serving.application import Application
 from handlers.serving.metrics import RequestMetrics
@@ -25,7 +25,7 @@ Metrics = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def ask(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def ask(root: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks an application that measures."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "project/stack")
     application = Application(digests(root), FolderStore(root), "efs")
@@ -50,7 +50,7 @@ def dimensions(line: dict[str, Any]) -> dict[str, str]:
     return {name: line[name] for name in names}
 
 
-def test_a_cold_start_is_counted_and_its_loading_timed(ask: Callable[..., None], metrics: Metrics) -> None:
+def test_a_cold_start_is_counted_and_its_loading_timed(ask: Ask, metrics: Metrics) -> None:
     ask(**VALID, model_type="second")
     ask(**VALID, model_type="second")
     ask(**VALID, model_type="first")
@@ -76,7 +76,7 @@ def test_a_cold_start_is_counted_and_its_loading_timed(ask: Callable[..., None],
     ids=["invalid_request", "unknown_model", "too_large"],
 )
 def test_an_error_is_counted_by_its_code(
-    ask: Callable[..., None], metrics: Metrics, fields: dict[str, Any], model: str, code: str
+    ask: Ask, metrics: Metrics, fields: dict[str, Any], model: str, code: str
 ) -> None:
     ask(**fields)
     request, error = metrics()
@@ -86,7 +86,7 @@ def test_an_error_is_counted_by_its_code(
     assert set(values(request)) == {"ColdStart"}
 
 
-def test_an_error_leaves_nothing_behind_for_the_next_request(ask: Callable[..., None], metrics: Metrics) -> None:
+def test_an_error_leaves_nothing_behind_for_the_next_request(ask: Ask, metrics: Metrics) -> None:
     ask(**VALID, top_k=0)
     ask(**VALID)
     *_, answered = metrics()
@@ -94,7 +94,7 @@ def test_an_error_leaves_nothing_behind_for_the_next_request(ask: Callable[..., 
     assert set(values(answered)) == {"ColdStart", "LoadMs", "InferMs"}
 
 
-def test_no_text_of_a_user_becomes_a_metric(ask: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_text_of_a_user_becomes_a_metric(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
     ask(**VALID)
     ask(**VALID, model_type=CANARY)
     ask(**VALID, **{CANARY: 1})

@@ -41,11 +41,10 @@ class CountingStore(FolderStore):
 
 
 @pytest.fixture(autouse=True)
-def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function has its own hooks; here every test has."""
     monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
     monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
-    yield
 
 
 def start(root: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> tuple[Application, CountingStore]:
@@ -98,7 +97,7 @@ def test_after_a_restore_the_store_is_renewed_and_random_numbers_are_others(
     for _ in range(2):  # two environments from one snapshot
         random.setstate(snapshot)
         run_after_restore()
-        numbers.append(random.random())
+        numbers.append(random.getstate())
     assert store.renewed == 2
     assert numbers[0] != numbers[1]
 
@@ -120,7 +119,7 @@ class Vault(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name is the library's)
         pass
 
 
@@ -167,6 +166,7 @@ def test_a_bundle_that_goes_to_a_folder_is_checked_on_the_way(
     digest = digests(root)["first"]
     stored = S3Store(bucket.name, tmp_path / "tmp").open("first", digest)
     path = stored.file(file)
+    assert isinstance(path, Path)
     assert path == tmp_path / "tmp" / "first" / digest / file
     assert path.read_bytes() == (root / "first" / digest / file).read_bytes()
 
