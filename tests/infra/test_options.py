@@ -128,9 +128,14 @@ def test_provisioned_concurrency_follows_load_and_clock() -> None:
         "predefinedMetricSpecification": {"predefinedMetricType": "LambdaProvisionedConcurrencyUtilization"},
     }
     actions = graph.of_type("aws:appautoscaling/scheduledAction:ScheduledAction")
-    assert [
-        (it.inputs["schedule"], it.inputs["timezone"], *it.inputs["scalableTargetAction"].values()) for it in actions
-    ] == [("cron(0 8 ? * MON-FRI *)", "Europe/Vienna", 20, 4), ("cron(0 18 ? * MON-FRI *)", "UTC", 2, 1)]
+    assert [(it.inputs["schedule"], it.inputs["timezone"]) for it in actions] == [
+        ("cron(0 8 ? * MON-FRI *)", "Europe/Vienna"),
+        ("cron(0 18 ? * MON-FRI *)", "UTC"),
+    ]
+    assert [it.inputs["scalableTargetAction"] for it in actions] == [
+        {"minCapacity": 4, "maxCapacity": 20},
+        {"minCapacity": 1, "maxCapacity": 2},
+    ]
     config = the(graph, "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig")
     assert config.ignore_changes == ("provisionedConcurrentExecutions",), "an update would undo what scaling has set"
     assert config.urn in target.depends_on
@@ -469,6 +474,9 @@ def test_each_architecture_has_alarms_for_errors_slowness_and_throttling(configu
     assert {query["metric"]["metricName"] for query in errors["metricQueries"] if "metric" in query} == {"5xx", "Count"}
     latency = found["ml-inference-local-monitoring-oci-latency"]
     assert (latency["metricName"], latency["extendedStatistic"], latency["threshold"]) == ("Latency", "p95", 900)
+    [api] = [it.inputs["apiId"] for it in graph.of_type("aws:apigatewayv2/stage:Stage") if "-oci-" in it.name]
+    watched = [latency["dimensions"], *(it["metric"]["dimensions"] for it in errors["metricQueries"] if "metric" in it)]
+    assert watched == [{"ApiId": api, "Stage": "develop"}] * 3
     throttles = found["ml-inference-local-monitoring-oci-throttles"]
     assert throttles["threshold"] == 3
     assert throttles["dimensions"] == {"FunctionName": graph.outputs["functions"]["oci"]}
