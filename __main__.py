@@ -2,40 +2,46 @@
 
 import pulumi
 
-from infra.bundles import read_bundles
+from infra.domain import CustomDomain
 from infra.efs import EfsInference
+from infra.guards import check_stack, check_zones
 from infra.inference import Inference, InferenceArgs
 from infra.models import ModelBucket, ModelBucketArgs
+from infra.monitoring import Monitoring, MonitoringArgs
 from infra.oci import OciInference
 from infra.provider import aws_provider
 from infra.s3 import S3Inference
 from infra.sample import sample_request
-from infra.settings import stack_settings
+from infra.settings import Architecture, stack_settings
 
 settings = stack_settings()
-stack, region = pulumi.get_stack(), pulumi.Config("aws").require("region")
-args = {
-    architecture: InferenceArgs(
-        bundles=read_bundles(settings.for_architecture(architecture), stack),
-        function=settings.for_architecture(architecture),
-        stack=settings,
-    )
-    for architecture in settings.architectures
+region = check_stack(settings)
+args: dict[Architecture, InferenceArgs] = {
+    architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures
 }
 
-prefix = f"{pulumi.get_project()}-{stack}"
+prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
 provider = aws_provider()
+check_zones(settings, provider)
 options = pulumi.ResourceOptions(providers=[provider])
-inference: dict[str, Inference] = {}
+inference: dict[Architecture, Inference] = {}
 
+if settings.domain.name:
+    domain = CustomDomain(f"{prefix}-domain", settings.domain, opts=options)
+    args = {key: value.below(domain) for key, value in args.items()}
+    pulumi.export("domainTarget", domain.target)
 if stored := [bundle for key in args if key in ("efs", "s3") for bundle in args[key].bundles]:
-    models = ModelBucket(f"{prefix}-models", ModelBucketArgs(bundles=stored), opts=options)
+    kept = ModelBucketArgs(bundles=stored, kms_key_arn=settings.kms_key_arn, protect=settings.protect_data)
+    models = ModelBucket(f"{prefix}-models", kept, opts=options)
     if "efs" in args:
         inference["efs"] = EfsInference(f"{prefix}-efs", args["efs"], models, region, opts=options)
     if "s3" in args:
         inference["s3"] = S3Inference(f"{prefix}-s3", args["s3"], models, opts=options)
 if "oci" in args:
     inference["oci"] = OciInference(f"{prefix}-oci", args["oci"], opts=options)
+if settings.monitoring:
+    watched = MonitoringArgs(inference=inference, made_from=args, alarms=settings.alarms, region=region)
+    Monitoring(f"{prefix}-monitoring", watched, opts=options)
 
 pulumi.export("endpoints", {key: value.endpoint for key, value in inference.items()})
 pulumi.export("functions", {key: value.function_name for key, value in inference.items()})
@@ -44,7 +50,9 @@ pulumi.export("logGroups", {key: value.log_group_name for key, value in inferenc
 pulumi.export(
     "sampleRequests",
     {
-        key: sample_request(value.endpoint, args[key].bundles[0].name, settings.auth, region)
+        key: sample_request(value.endpoint, args[key].bundles[0].name, args[key].function.auth, region)
         for key, value in inference.items()
     },
 )
+if urls := {key: value.function_url for key, value in inference.items() if value.function_url}:
+    pulumi.export("functionUrls", urls)

@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from .domain import CustomDomain
 from .function import ContainerFunction
-from .settings import Auth, Jwt
+from .options import Jwt
+from .settings import Auth
 
 STAGE = "develop"
 ROUTE = "POST /"
+
+# What API Gateway lets through for a whole account unless AWS has raised it (quotas of Amazon API Gateway).
+ACCOUNT_RATE, ACCOUNT_BURST = 10_000, 5_000
 
 # What is logged of a request: who, when, how long and with what result; no bodies, no query strings.
 ACCESS_LOG = {
@@ -31,7 +36,10 @@ ACCESS_LOG = {
 
 @dataclass(kw_only=True)
 class HttpApiArgs:
-    """The function that answers, and who may ask it how often: rates in requests a second, bursts in requests."""
+    """The function that answers, and who may ask it how often: rates in requests a second, bursts in requests.
+
+    A rate of 0 is none but the account's. With a `domain`, the API is at `path` below it and nowhere else.
+    """
 
     function: ContainerFunction
     throttle_rate: int
@@ -40,20 +48,36 @@ class HttpApiArgs:
     auth: Auth = "none"
     jwt: Jwt = field(default_factory=Jwt)
     cors_origins: Sequence[str] = field(default_factory=list)
+    cors_credentials: bool = False
+    kms_key_arn: str = ""
+    domain: CustomDomain | None = None
+    path: str = ""
 
 
 class HttpApi(pulumi.ComponentResource):
     """An HTTP API (v2) with one route to the function's alias; `endpoint` is the URL to post to."""
 
+    api_id: pulumi.Output[str]
     endpoint: pulumi.Output[str]
     log_group_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: HttpApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ml-inference:infra:HttpApi", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        if args.auth == "none":
+            pulumi.log.warn(
+                f"Its auth is none: whoever knows the address can use it, up to {args.throttle_rate} requests a second at "
+                "your expense. Set ml-inference:auth to iam or jwt to know who asks.",
+                self,
+            )
 
         api = aws.apigatewayv2.Api(
-            f"{name}-http", protocol_type="HTTP", cors_configuration=_cors(args.cors_origins), opts=child
+            f"{name}-http",
+            protocol_type="HTTP",
+            cors_configuration=_cors(args),
+            # Who knows the generated address would get past what guards the domain.
+            disable_execute_api_endpoint=True if args.domain else None,
+            opts=child,
         )
         integration = aws.apigatewayv2.Integration(
             f"{name}-integration",
@@ -87,7 +111,10 @@ class HttpApi(pulumi.ComponentResource):
             opts=child,
         )
         access_log = aws.cloudwatch.LogGroup(
-            f"{name}-access-logs", retention_in_days=args.log_retention_days, opts=child
+            f"{name}-access-logs",
+            retention_in_days=args.log_retention_days,
+            kms_key_id=args.kms_key_arn or None,
+            opts=child,
         )
         stage = aws.apigatewayv2.Stage(
             f"{name}-stage",
@@ -97,9 +124,7 @@ class HttpApi(pulumi.ComponentResource):
             access_log_settings=aws.apigatewayv2.StageAccessLogSettingsArgs(
                 destination_arn=access_log.arn, format=json.dumps(ACCESS_LOG)
             ),
-            default_route_settings=aws.apigatewayv2.StageDefaultRouteSettingsArgs(
-                throttling_rate_limit=args.throttle_rate, throttling_burst_limit=args.throttle_burst
-            ),
+            default_route_settings=_throttling(args),
             # A stage that is deployed before it has a route answers 404 until the next deployment.
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[route])),
         )
@@ -113,17 +138,35 @@ class HttpApi(pulumi.ComponentResource):
             opts=child,
         )
 
+        self.api_id = api.id
         self.endpoint = pulumi.Output.concat(stage.invoke_url, "/")
+        if args.domain:
+            mapping = aws.apigatewayv2.ApiMapping(
+                f"{name}-mapping",
+                api_id=api.id,
+                domain_name=args.domain.name,
+                stage=stage.id,
+                api_mapping_key=args.path,
+                opts=child,
+            )
+            self.endpoint = pulumi.Output.concat("https://", mapping.domain_name, "/", args.path)
         self.log_group_name = access_log.name
         self.register_outputs({"endpoint": self.endpoint, "logGroupName": self.log_group_name})
 
 
-def _cors(origins: Sequence[str]) -> aws.apigatewayv2.ApiCorsConfigurationArgs | None:
-    if not origins:
+def _cors(args: HttpApiArgs) -> aws.apigatewayv2.ApiCorsConfigurationArgs | None:
+    if not args.cors_origins:
         return None
     return aws.apigatewayv2.ApiCorsConfigurationArgs(
-        allow_origins=origins,
+        allow_origins=args.cors_origins,
         allow_methods=["POST"],
         allow_headers=["content-type", "authorization"],
+        allow_credentials=True if args.cors_credentials else None,
         expose_headers=["server-timing", "x-cold-start"],
     )
+
+
+def _throttling(args: HttpApiArgs) -> aws.apigatewayv2.StageDefaultRouteSettingsArgs:
+    # Settings that are left out stay as they were on AWS, so that no throttling has to be said, too.
+    rate, burst = (args.throttle_rate, args.throttle_burst) if args.throttle_rate else (ACCOUNT_RATE, ACCOUNT_BURST)
+    return aws.apigatewayv2.StageDefaultRouteSettingsArgs(throttling_rate_limit=rate, throttling_burst_limit=burst)

@@ -7,9 +7,8 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from . import policies
 from .bundles import digests
-from .file_system import ModelFileSystem
+from .file_system import ModelFileSystem, ModelFileSystemArgs
 from .function import ContainerFunction, ContainerFunctionArgs, FileSystemMount
 from .image import FunctionImage, FunctionImageArgs
 from .inference import Inference, InferenceArgs
@@ -38,8 +37,20 @@ class EfsInference(Inference):
         child = pulumi.ResourceOptions(parent=self)
 
         network = IsolatedNetwork(name, IsolatedNetworkArgs(cidr=args.stack.vpc_cidr, region=region), opts=child)
-        file_system = ModelFileSystem(name, network, opts=child)
-        image = FunctionImage(name, FunctionImageArgs(target="efs"), opts=child)
+        file_system = ModelFileSystem(
+            name,
+            ModelFileSystemArgs(network=network, kms_key_arn=args.stack.kms_key_arn, protect=args.stack.protect_data),
+            opts=child,
+        )
+        image = FunctionImage(name, FunctionImageArgs(target="efs", kms_key_arn=args.stack.kms_key_arn), opts=child)
+
+        def mounted_from(security_group_id: pulumi.Output[str]) -> FileSystemMount:
+            return FileSystemMount(
+                access_point_arn=file_system.access_point_arn,
+                path=MODELS_FOLDER,
+                subnet_ids=network.subnet_ids,
+                security_group_id=security_group_id,
+            )
 
         loader = ContainerFunction(
             f"{name}-loader",
@@ -49,19 +60,10 @@ class EfsInference(Inference):
                 memory=_LOADER_MEMORY_MB,
                 timeout=_LOADER_TIMEOUT_S,
                 log_retention_days=args.stack.log_retention_days,
+                kms_key_arn=args.stack.kms_key_arn,
                 environment={"MODEL_ROOT": MODELS_FOLDER, "MODEL_BUCKET": models.bucket},
-                statements=[
-                    models.arn.apply(policies.read_bundles),
-                    pulumi.Output.all(file_system.arn, file_system.access_point_arn).apply(
-                        lambda arns: policies.mount(*arns, write=True)
-                    ),
-                ],
-                file_system=FileSystemMount(
-                    access_point_arn=file_system.access_point_arn,
-                    path=MODELS_FOLDER,
-                    subnet_ids=network.subnet_ids,
-                    security_group_id=network.loader_group_id,
-                ),
+                statements=[*models.read_statements, file_system.mount_statement(write=True)],
+                file_system=mounted_from(network.loader_group_id),
                 requires=file_system.mount_targets,
             ),
             opts=child,
@@ -74,30 +76,13 @@ class EfsInference(Inference):
             triggers=digests(args.bundles) | {"file-system": file_system.id},
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=models.uploaded)),
         )
-
-        function = ContainerFunction(
+        self.serve(
             name,
-            ContainerFunctionArgs(
-                image_uri=image.uri,
-                command="handlers.efs.app.handler",
-                memory=args.function.memory,
-                timeout=args.function.timeout,
-                log_retention_days=args.stack.log_retention_days,
-                environment={"MODELS": json.dumps(digests(args.bundles)), "MODEL_ROOT": MODELS_FOLDER},
-                statements=[
-                    pulumi.Output.all(file_system.arn, file_system.access_point_arn).apply(
-                        lambda arns: policies.mount(*arns)
-                    )
-                ],
-                file_system=FileSystemMount(
-                    access_point_arn=file_system.access_point_arn,
-                    path=MODELS_FOLDER,
-                    subnet_ids=network.subnet_ids,
-                    security_group_id=network.function_group_id,
-                ),
-                # The new version goes live only when its models are there.
-                requires=[*file_system.mount_targets, loaded],
-            ),
-            opts=child,
+            args,
+            image,
+            environment={"MODEL_ROOT": MODELS_FOLDER},
+            statements=[file_system.mount_statement()],
+            file_system=mounted_from(network.function_group_id),
+            # The new version goes live only when its models are there.
+            requires=[*file_system.mount_targets, loaded],
         )
-        self.serve(name, args, image, function)

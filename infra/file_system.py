@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
@@ -10,6 +12,15 @@ from .network import IsolatedNetwork
 
 # Nobody else's on the file system: EFS forces every access through the access point to be by this user.
 _UID = _GID = 1001
+
+
+@dataclass(kw_only=True)
+class ModelFileSystemArgs:
+    """The network it is reached through, the key it is encrypted with (empty: AWS's own), and whether it is protected."""
+
+    network: IsolatedNetwork
+    kms_key_arn: str = ""
+    protect: bool = False
 
 
 class ModelFileSystem(pulumi.ComponentResource):
@@ -23,12 +34,17 @@ class ModelFileSystem(pulumi.ComponentResource):
     access_point_arn: pulumi.Output[str]
     mount_targets: list[pulumi.Resource]
 
-    def __init__(self, name: str, network: IsolatedNetwork, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: ModelFileSystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ml-inference:infra:ModelFileSystem", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
         file_system = aws.efs.FileSystem(
-            f"{name}-files", encrypted=True, performance_mode="generalPurpose", throughput_mode="elastic", opts=child
+            f"{name}-files",
+            encrypted=True,
+            kms_key_id=args.kms_key_arn or None,
+            performance_mode="generalPurpose",
+            throughput_mode="elastic",
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect or None)),
         )
         aws.efs.FileSystemPolicy(
             f"{name}-files-policy",
@@ -40,8 +56,8 @@ class ModelFileSystem(pulumi.ComponentResource):
             aws.efs.MountTarget(
                 f"{name}-mount-target-{zone}",
                 file_system_id=file_system.id,
-                subnet_id=network.subnet_ids[zone],
-                security_groups=[network.mount_target_group_id],
+                subnet_id=args.network.subnet_ids[zone],
+                security_groups=[args.network.mount_target_group_id],
                 opts=child,
             )
             for zone in range(2)
@@ -63,3 +79,7 @@ class ModelFileSystem(pulumi.ComponentResource):
         self.arn = file_system.arn
         self.access_point_arn = access_point.arn
         self.register_outputs({"id": self.id, "arn": self.arn, "accessPointArn": self.access_point_arn})
+
+    def mount_statement(self, *, write: bool = False) -> pulumi.Output[policies.Statement]:
+        """What a role needs to mount the file system through its access point; read-only unless `write`."""
+        return pulumi.Output.all(self.arn, self.access_point_arn).apply(lambda arns: policies.mount(*arns, write=write))

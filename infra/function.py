@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from . import policies
 from .image import CPU_ARCHITECTURE
+from .options import Rollout
 
 ALIAS = "live"
 
@@ -26,10 +27,11 @@ class FileSystemMount:
 
 @dataclass(kw_only=True)
 class ContainerFunctionArgs:
-    """A function of one image: memory in MB, timeout in seconds.
+    """A function of one image: memory and ephemeral storage in MB, timeout in seconds, concurrency in environments.
 
     `command` is the handler that the image's runtime interface client runs. `statements` is what the role may do
     beyond writing its logs and traces. `requires` is what must be there before the function is, and outlives it.
+    A reserved concurrency of -1 is none. With a `rollout`, the alias points to the version that is stable.
     """
 
     image_uri: pulumi.Input[str]
@@ -41,6 +43,11 @@ class ContainerFunctionArgs:
     statements: Sequence[pulumi.Input[policies.Statement]] = field(default_factory=list)
     file_system: FileSystemMount | None = None
     requires: Sequence[pulumi.Resource] = field(default_factory=list)
+    ephemeral_storage: int | None = None
+    snap_start: bool = False
+    reserved_concurrency: int = -1
+    rollout: Rollout | None = None
+    kms_key_arn: str = ""
 
 
 class ContainerFunction(pulumi.ComponentResource):
@@ -56,7 +63,12 @@ class ContainerFunction(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
 
         # Ours rather than the one Lambda makes at the first invocation, which would keep logs for ever and outlive the stack.
-        log_group = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=args.log_retention_days, opts=child)
+        log_group = aws.cloudwatch.LogGroup(
+            f"{name}-logs",
+            retention_in_days=args.log_retention_days,
+            kms_key_id=args.kms_key_arn or None,
+            opts=child,
+        )
 
         role = aws.iam.Role(f"{name}-role", assume_role_policy=policies.assumed_by("lambda.amazonaws.com"), opts=child)
         statements = [log_group.arn.apply(policies.write_logs), policies.write_traces(), *args.statements]
@@ -78,6 +90,9 @@ class ContainerFunction(pulumi.ComponentResource):
             role=role.arn,
             memory_size=args.memory,
             timeout=args.timeout,
+            ephemeral_storage=_ephemeral_storage(args.ephemeral_storage),
+            snap_start=_snap_start(args.snap_start),
+            reserved_concurrent_executions=None if args.reserved_concurrency < 0 else args.reserved_concurrency,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=args.environment),
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log_group.name),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
@@ -88,7 +103,12 @@ class ContainerFunction(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[policy, *args.requires])),
         )
         alias = aws.lambda_.Alias(
-            f"{name}-alias", name=ALIAS, function_name=function.name, function_version=function.version, opts=child
+            f"{name}-alias",
+            name=ALIAS,
+            function_name=function.name,
+            function_version=str(args.rollout.stable) if args.rollout else function.version,
+            routing_config=_routing_config(args.rollout, function.version),
+            opts=child,
         )
 
         self.name = function.name
@@ -103,6 +123,25 @@ class ContainerFunction(pulumi.ComponentResource):
                 "logGroupName": self.log_group_name,
             }
         )
+
+
+def _ephemeral_storage(size: int | None) -> aws.lambda_.FunctionEphemeralStorageArgs | None:
+    return None if size is None else aws.lambda_.FunctionEphemeralStorageArgs(size=size)
+
+
+def _snap_start(on: bool) -> aws.lambda_.FunctionSnapStartArgs | None:
+    # Lambda takes snapshots of published versions only; the alias points to one.
+    return aws.lambda_.FunctionSnapStartArgs(apply_on="PublishedVersions") if on else None
+
+
+def _routing_config(rollout: Rollout | None, new: pulumi.Output[str]) -> aws.lambda_.AliasRoutingConfigArgs | None:
+    if rollout is None or rollout.percent == 0:
+        return None
+    stable, weight = str(rollout.stable), rollout.percent / 100
+    return aws.lambda_.AliasRoutingConfigArgs(
+        # As long as nothing new was published, the stable version is the newest one, and an alias names a version once.
+        additional_version_weights=new.apply(lambda version: {} if version == stable else {version: weight})
+    )
 
 
 def _vpc_config(file_system: FileSystemMount | None) -> aws.lambda_.FunctionVpcConfigArgs | None:

@@ -30,10 +30,11 @@ _KEPT_UNTAGGED = 5
 
 @dataclass(kw_only=True)
 class FunctionImageArgs:
-    """The target of handlers/Dockerfile to build, and the bundles that are copied into the image."""
+    """The target of handlers/Dockerfile to build, the bundles that are copied into the image, and the repository's key."""
 
     target: str
     bundles: Sequence[LocalBundle] = field(default_factory=list)
+    kms_key_arn: str = ""
 
 
 class FunctionImage(pulumi.ComponentResource):
@@ -49,6 +50,7 @@ class FunctionImage(pulumi.ComponentResource):
         repository = aws.ecr.Repository(
             f"{name}-repository",
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
+            encryption_configurations=_encryption(args.kms_key_arn),
             force_delete=True,
             opts=child,
         )
@@ -80,6 +82,13 @@ class FunctionImage(pulumi.ComponentResource):
         self.uri = image.repo_digest
         self.repository_url = repository.repository_url
         self.register_outputs({"uri": self.uri, "repositoryUrl": self.repository_url})
+
+
+def _encryption(kms_key_arn: str) -> list[aws.ecr.RepositoryEncryptionConfigurationArgs] | None:
+    """The repository's encryption with a key of the user's; None for that of AWS."""
+    if not kms_key_arn:
+        return None
+    return [aws.ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=kms_key_arn)]
 
 
 def expire_untagged(kept: int) -> str:

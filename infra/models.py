@@ -18,35 +18,45 @@ PREFIX = "bundles"
 
 @dataclass(kw_only=True)
 class ModelBucketArgs:
-    """The bundles to upload."""
+    """The bundles to upload, the key they are encrypted with (empty: AWS's own), and whether the bucket is protected."""
 
     bundles: Sequence[LocalBundle]
+    kms_key_arn: str = ""
+    protect: bool = False
 
 
 class ModelBucket(pulumi.ComponentResource):
     """A private, encrypted, TLS-only bucket with every bundle below `bundles/<name>/<digest>/`.
 
-    `uploaded` are the objects: what reads a bundle depends on them.
+    `uploaded` are the objects: what reads a bundle depends on them. `read_statements` is what a role needs to read them.
     """
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
     uploaded: list[pulumi.Resource]
+    read_statements: list[pulumi.Input[policies.Statement]]
 
     def __init__(self, name: str, args: ModelBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ml-inference:infra:ModelBucket", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        # Bundles can be prepared again, so that `pulumi destroy` may take them along.
-        bucket = aws.s3.Bucket(name, force_destroy=True, opts=child)
+        # Bundles can be prepared again, so that `pulumi destroy` may take them along unless it is told otherwise.
+        bucket = aws.s3.Bucket(
+            name,
+            force_destroy=not args.protect,
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect or None)),
+        )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=bucket.bucket,
             rules=[
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="AES256"
-                    )
+                        sse_algorithm="aws:kms" if args.kms_key_arn else "AES256",
+                        kms_master_key_id=args.kms_key_arn or None,
+                    ),
+                    # One request to KMS for many objects instead of one for each.
+                    bucket_key_enabled=True if args.kms_key_arn else None,
                 )
             ],
             opts=child,
@@ -74,7 +84,9 @@ class ModelBucket(pulumi.ComponentResource):
                 bucket=bucket.bucket,
                 key=f"{PREFIX}/{bundle.path}/{path}",
                 source=pulumi.FileAsset((bundle.folder / path).as_posix()),
-                opts=child,
+                # A bundle that is no longer configured may still be served: by the old version while an update is under
+                # way or a rollout lasts, or when that is undone. The bucket takes what is left along when it is destroyed.
+                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True)),
             )
             # Two architectures may serve the same bundle.
             for bundle in dict.fromkeys(args.bundles)
@@ -82,4 +94,7 @@ class ModelBucket(pulumi.ComponentResource):
         ]
         self.bucket = bucket.bucket
         self.arn = bucket.arn
+        self.read_statements = [bucket.arn.apply(policies.read_bundles)]
+        if args.kms_key_arn:
+            self.read_statements.append(policies.decrypt_objects(args.kms_key_arn))
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})

@@ -52,8 +52,13 @@ class IsolatedNetwork(pulumi.ComponentResource):
         )
         s3_prefixes = aws.ec2.get_managed_prefix_list_output(name=s3, opts=pulumi.InvokeOutputOptions(parent=self))
 
+        # Lambda gives its network interfaces back up to 45 minutes after the last function of a group is gone, and until
+        # then AWS does not delete the group.
+        patient = pulumi.ResourceOptions.merge(
+            child, pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete="45m"))
+        )
         mount_target, function, loader = (
-            aws.ec2.SecurityGroup(f"{name}-{part}", vpc_id=vpc.vpc_id, description=description, opts=child)
+            aws.ec2.SecurityGroup(f"{name}-{part}", vpc_id=vpc.vpc_id, description=description, opts=patient)
             for part, description in {
                 "mount-target": "The mount targets of the models file system",
                 "inference": "Inference functions, which read models from the file system",

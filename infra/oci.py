@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pulumi
 
-from .bundles import digests
-from .function import ContainerFunction, ContainerFunctionArgs
 from .image import FunctionImage, FunctionImageArgs
 from .inference import Inference, InferenceArgs
 
@@ -21,17 +17,9 @@ class OciInference(Inference):
         super().__init__("ml-inference:infra:OciInference", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        image = FunctionImage(name, FunctionImageArgs(target="oci", bundles=args.bundles), opts=child)
-        function = ContainerFunction(
+        image = FunctionImage(
             name,
-            ContainerFunctionArgs(
-                image_uri=image.uri,
-                command="handlers.oci.app.handler",
-                memory=args.function.memory,
-                timeout=args.function.timeout,
-                log_retention_days=args.stack.log_retention_days,
-                environment={"MODELS": json.dumps(digests(args.bundles)), "MODEL_ROOT": MODELS_FOLDER},
-            ),
+            FunctionImageArgs(target="oci", bundles=args.bundles, kms_key_arn=args.stack.kms_key_arn),
             opts=child,
         )
-        self.serve(name, args, image, function)
+        self.serve(name, args, image, environment={"MODEL_ROOT": MODELS_FOLDER})

@@ -75,5 +75,12 @@ def read_bundles(bucket_arn: str) -> Statement:
     return allow(["s3:GetObject"], f"{bucket_arn}/bundles/*")
 
 
+def decrypt_objects(key_arn: str) -> Statement:
+    """Reading objects that are encrypted with a key, for which S3 asks the key in the role's name; nothing else of it."""
+    region = key_arn.split(":")[3]
+    # The host name of S3 ends differently in China.
+    return allow(["kms:Decrypt"], key_arn, StringLike={"kms:ViaService": f"s3.{region}.amazonaws.com*"})
+
+
 def _condition(conditions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"Condition": dict(conditions)} if conditions else {}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pulumi
 
-from . import policies
-from .bundles import digests
-from .function import ContainerFunction, ContainerFunctionArgs
 from .image import FunctionImage, FunctionImageArgs
 from .inference import Inference, InferenceArgs
 from .models import ModelBucket
+from .sizes import keeps_models_in_tmp
+
+TMP_FOLDER = "/tmp/models"  # noqa: S108  (of the execution environment, which nobody shares)
 
 
 class S3Inference(Inference):
@@ -23,19 +21,13 @@ class S3Inference(Inference):
         super().__init__("ml-inference:infra:S3Inference", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        image = FunctionImage(name, FunctionImageArgs(target="s3"), opts=child)
-        function = ContainerFunction(
+        image = FunctionImage(name, FunctionImageArgs(target="s3", kms_key_arn=args.stack.kms_key_arn), opts=child)
+        folder = {"MODEL_TMP": TMP_FOLDER} if keeps_models_in_tmp("s3", args.function) else {}
+        self.serve(
             name,
-            ContainerFunctionArgs(
-                image_uri=image.uri,
-                command="handlers.s3.app.handler",
-                memory=args.function.memory,
-                timeout=args.function.timeout,
-                log_retention_days=args.stack.log_retention_days,
-                environment={"MODELS": json.dumps(digests(args.bundles)), "MODEL_BUCKET": models.bucket},
-                statements=[models.arn.apply(policies.read_bundles)],
-                requires=models.uploaded,
-            ),
-            opts=child,
+            args,
+            image,
+            environment={"MODEL_BUCKET": models.bucket, **folder},
+            statements=models.read_statements,
+            requires=models.uploaded,
         )
-        self.serve(name, args, image, function)

@@ -1,12 +1,12 @@
 """The stack's configuration, typed and checked before anything is registered.
 
 `Pulumi.yaml` declares the same keys for the Pulumi CLI, which checks their shapes; what a value means is checked
-here. What the models' bundles contain is read in `infra.bundles`.
+here. Values that are objects are in `infra.options`, values that contradict each other in `infra.conflicts`. What the
+models' bundles contain is read in `infra.bundles`, and what fits into a function is computed in `infra.sizes`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -15,12 +15,15 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from .section import ConfigError, Section, conflict, limits, parse, sentences
+from .conflicts import find_conflict
+from .options import Alarms, Domain, Jwt, Rollout, Scaling
+from .section import ConfigError, Section, limits, parse, sentences
 
 Architecture = Literal["efs", "s3", "oci"]
 Engine = Literal["onnx", "torch"]
 Precision = Literal["fp32", "int8"]
 Auth = Literal["none", "iam", "jwt"]
+FunctionUrlAuth = Literal["iam", "none"]
 Task = Literal[
     "question-answering",
     "text-classification",
@@ -105,6 +108,17 @@ _TIMEOUT = limits(
     "1 to 30 (seconds)",
     "an HTTP API gives up on its integration after 30 seconds, so a longer run would be paid for and never answered",
 )
+_EPHEMERAL_STORAGE = limits("512 to 10240 (MB)", "those are the limits of Lambda for /tmp")
+_SNAP_START = limits("true or false", "versions are published with a snapshot or without")
+_PROVISIONED = limits("0 (none) to 10000 (environments)", "they are kept ready, and paid for, whether used or not")
+_SCALING = limits("maximum, utilization and schedules", "provisioned concurrency can follow load and the clock")
+_RESERVED = limits(
+    "-1 (no reservation), 0 (every request is throttled) or the number of environments, up to 10000",
+    "it is both set aside for the function and its limit",
+)
+_AUTH = limits("none, iam or jwt", "an HTTP API knows no other way here")
+_FUNCTION_URL = limits("true or false", "a function has one URL of its own or none")
+_FUNCTION_URL_AUTH = limits("iam or none", "a function URL knows no other way")
 
 
 class Overrides(Section):
@@ -115,34 +129,44 @@ class Overrides(Section):
     precision: Precision | None = Field(default=None, json_schema_extra=_PRECISION)
     memory: int | None = Field(default=None, ge=128, le=10240, json_schema_extra=_MEMORY)
     timeout: int | None = Field(default=None, ge=1, le=30, json_schema_extra=_TIMEOUT)
-
-
-class Jwt(Section):
-    """Whose tokens `auth: jwt` accepts."""
-
-    issuer: str | None = Field(
-        default=None,
-        pattern=r"^https://",
-        json_schema_extra=limits("an https URL", "API Gateway fetches the keys of the token issuer from it"),
-    )
-    audience: list[str] = Field(
-        default_factory=list,
-        json_schema_extra=limits("a list of strings", "a token for another audience must not open this API"),
+    ephemeral_storage: int | None = Field(default=None, ge=512, le=10240, json_schema_extra=_EPHEMERAL_STORAGE)
+    snap_start: bool | None = Field(default=None, json_schema_extra=_SNAP_START)
+    provisioned_concurrency: int | None = Field(default=None, ge=0, le=10_000, json_schema_extra=_PROVISIONED)
+    scaling: Scaling | None = Field(default=None, json_schema_extra=_SCALING)
+    reserved_concurrency: int | None = Field(default=None, ge=-1, le=10_000, json_schema_extra=_RESERVED)
+    auth: Auth | None = Field(default=None, json_schema_extra=_AUTH)
+    function_url: bool | None = Field(default=None, json_schema_extra=_FUNCTION_URL)
+    function_url_auth: FunctionUrlAuth | None = Field(default=None, json_schema_extra=_FUNCTION_URL_AUTH)
+    # Versions are numbered for each function, so that a rollout is one architecture's.
+    rollout: Rollout | None = Field(
+        default=None, json_schema_extra=limits("stable and percent", "both say which version answers how often")
     )
 
 
 class FunctionSettings(Section):
-    """The values that hold for one architecture, its overrides applied. Memory in MB, timeout in seconds."""
+    """The values that hold for one architecture, its overrides applied.
+
+    Memory and ephemeral storage in MB, timeout in seconds, concurrency in execution environments; -1 reserves none.
+    """
 
     models: Models
     engine: Engine
     precision: Precision
     memory: int
     timeout: int
+    ephemeral_storage: int = 512
+    snap_start: bool = False
+    provisioned_concurrency: int = 0
+    scaling: Scaling = Scaling()
+    reserved_concurrency: int = -1
+    auth: Auth = "none"
+    function_url: bool = False
+    function_url_auth: FunctionUrlAuth = "iam"
+    rollout: Rollout | None = None
 
 
 class Settings(Section):
-    """The whole stack's configuration. Memory in MB, timeout in seconds, rates in requests a second."""
+    """The whole stack's configuration; units as in `FunctionSettings`, rates in requests a second."""
 
     architectures: list[Architecture] = Field(
         default_factory=lambda: list(get_args(Architecture)),
@@ -157,6 +181,11 @@ class Settings(Section):
     # New accounts cannot have more than 3008 MB per function until they ask for it.
     memory: int = Field(default=3008, ge=128, le=10240, json_schema_extra=_MEMORY)
     timeout: int = Field(default=30, ge=1, le=30, json_schema_extra=_TIMEOUT)
+    ephemeral_storage: int = Field(default=512, ge=512, le=10240, json_schema_extra=_EPHEMERAL_STORAGE)
+    snap_start: bool = Field(default=False, json_schema_extra=_SNAP_START)
+    provisioned_concurrency: int = Field(default=0, ge=0, le=10_000, json_schema_extra=_PROVISIONED)
+    scaling: Scaling = Field(default=Scaling(), json_schema_extra=_SCALING)
+    reserved_concurrency: int = Field(default=-1, ge=-1, le=10_000, json_schema_extra=_RESERVED)
     log_retention_days: RetentionDays = Field(
         default=14,
         json_schema_extra=limits(
@@ -166,10 +195,11 @@ class Settings(Section):
     )
     throttle_rate: int = Field(
         default=10,
-        ge=1,
+        ge=0,
         le=10_000,
         json_schema_extra=limits(
-            "1 to 10000 (requests a second)", "10000 is an account's default quota in API Gateway"
+            "1 to 10000 (requests a second), or 0 for no limit but the account's",
+            "10000 is an account's default quota in API Gateway",
         ),
     )
     throttle_burst: int = Field(
@@ -178,15 +208,39 @@ class Settings(Section):
         le=5_000,
         json_schema_extra=limits("1 to 5000 (requests)", "5000 is an account's default quota in API Gateway"),
     )
-    auth: Auth = Field(
-        default="none", json_schema_extra=limits("none, iam or jwt", "an HTTP API knows no other way here")
-    )
+    auth: Auth = Field(default="none", json_schema_extra=_AUTH)
     jwt: Jwt = Field(
         default=Jwt(), json_schema_extra=limits("issuer and audience", "auth jwt checks tokens against them")
     )
     cors_origins: list[str] = Field(
         default_factory=list,
         json_schema_extra=limits("a list of origins such as https://example.org", "browsers compare origins as text"),
+    )
+    cors_credentials: bool = Field(
+        default=False, json_schema_extra=limits("true or false", "browsers send cookies and logins along or do not")
+    )
+    domain: Domain = Field(
+        default=Domain(), json_schema_extra=limits("name and certificateArn", "API Gateway needs both for a domain")
+    )
+    function_url: bool = Field(default=False, json_schema_extra=_FUNCTION_URL)
+    function_url_auth: FunctionUrlAuth = Field(default="iam", json_schema_extra=_FUNCTION_URL_AUTH)
+    kms_key_arn: str = Field(
+        default="",
+        pattern=r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+)?$",
+        json_schema_extra=limits(
+            "the ARN of a KMS key, not of an alias; empty for AWS-managed encryption",
+            "CloudWatch Logs and the roles' policies name the key itself",
+        ),
+    )
+    protect_data: bool = Field(
+        default=False, json_schema_extra=limits("true or false", "bucket and file system can be deleted or cannot")
+    )
+    monitoring: bool = Field(
+        default=False, json_schema_extra=limits("true or false", "dashboard and alarms are there or are not")
+    )
+    alarms: Alarms = Field(
+        default=Alarms(),
+        json_schema_extra=limits("topicArn, errorPercent, p95Ms and throttles", "`monitoring` watches these"),
     )
     vpc_cidr: str = Field(
         default="10.0.0.0/24",
@@ -205,40 +259,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if len(set(self.architectures)) < len(self.architectures):
-            raise conflict("architectures", "names an architecture twice", "list each of efs, s3 and oci at most once")
-        for architecture in self.architectures:
-            function = self.for_architecture(architecture)
-            if (function.engine, function.precision) == ("torch", "int8"):
-                raise conflict(
-                    "precision",
-                    f"is int8 for {architecture}, whose engine torch runs the weights as they were trained",
-                    "set engine to onnx or precision to fp32",
-                )
-        if self.throttle_burst < self.throttle_rate:
-            raise conflict(
-                "throttleBurst",
-                "is below throttleRate, so the rate could never be reached",
-                "raise it or lower throttleRate",
-            )
-        if self.auth == "jwt" and not (self.jwt.issuer and self.jwt.audience):
-            raise conflict(
-                "jwt",
-                "lacks issuer or audience, so any or no token would be accepted",
-                "set both for auth jwt, or choose another auth",
-            )
-        if self.auth != "jwt" and (self.jwt.issuer or self.jwt.audience):
-            raise conflict(
-                "jwt", f"is set but auth is {self.auth}, so no token would be checked", "set auth to jwt or drop jwt"
-            )
-        if "*" in self.cors_origins and self.auth != "none":
-            raise conflict("corsOrigins", f"allows every origin although auth is {self.auth}", "list the origins")
-        try:
-            network = ipaddress.IPv4Network(self.vpc_cidr)
-        except ValueError as error:
-            raise conflict("vpcCidr", f"is no IPv4 network ({error})", "give one such as 10.0.0.0/24") from error
-        if not 16 <= network.prefixlen <= 26:
-            raise conflict("vpcCidr", f"has a prefix of /{network.prefixlen}", "give a network from /16 to /26")
+        if found := find_conflict(self):
+            raise found
         return self
 
     def _overrides(self, architecture: Architecture) -> Overrides:
@@ -249,6 +271,11 @@ class Settings(Section):
         overrides = self._overrides(architecture).model_dump(exclude_none=True)
         stack = self.model_dump(include=set(FunctionSettings.model_fields))
         return FunctionSettings.model_validate(stack | overrides)
+
+    @property
+    def functions(self) -> dict[Architecture, FunctionSettings]:
+        """What holds for each of the stack's architectures, in their order."""
+        return {architecture: self.for_architecture(architecture) for architecture in self.architectures}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], project: str) -> Self:

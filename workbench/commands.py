@@ -67,6 +67,8 @@ def preview_command(
 ) -> None:
     """Run the program with made-up values, without AWS and without credentials, and print what it would register."""
     graph = preview(load(stack, config or []))
+    for warning in graph.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if as_json:
         print(json.dumps(graph.to_json(), indent=2, sort_keys=True))
     else:

@@ -4,4 +4,4 @@ from handlers.serving import environment
 from handlers.serving.application import Application
 from handlers.serving.stores.folder import FolderStore
 
-handler = Application(environment.models(), FolderStore(environment.model_root()))
+handler = Application(environment.models(), FolderStore(environment.model_root()), "efs")

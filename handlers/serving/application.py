@@ -14,8 +14,10 @@ from typing import Any, Protocol
 from handlers.serving.bundle import BundleError
 from handlers.serving.errors import STATUS, RequestError
 from handlers.serving.events import read_body, response
+from handlers.serving.metrics import NO_MODEL, RequestMetrics
 from handlers.serving.models import Models
 from handlers.serving.requests import MODEL, parse_model
+from handlers.serving.starting import is_kept_ready, start_ahead
 from handlers.serving.stores import Store
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,9 @@ class LambdaContext(Protocol):
 class _Request:
     """What is noted of a request while it is answered: for the log and for the headers. Never text of the user's."""
 
+    id: str
     cold_start: bool
+    loads: bool = False
     facts: dict[str, str | int] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=lambda: {"load": 0.0, "tokenize": 0.0, "infer": 0.0})
 
@@ -56,17 +60,23 @@ class Application:
     """A Lambda handler that answers requests to models.
 
     No model is loaded before it is asked for, not even the default one: a function whose first request is for another
-    model would wait for both, and pay for the memory of both.
+    model would wait for both, and pay for the memory of both. Unless nobody waits: see `serving.starting`.
     """
 
-    def __init__(self, digests: Mapping[str, str], store: Store) -> None:
-        """`digests` maps the name of each model to the digest of its bundle; the first one is the default model."""
+    def __init__(self, digests: Mapping[str, str], store: Store, architecture: str = "unknown") -> None:
+        """`digests` maps the name of each model to the digest of its bundle; the first one is the default model.
+
+        `architecture` is what log and metrics call the place that the models come from.
+        """
+        self._architecture = architecture
         self._models = Models(digests, store)
-        self._cold = True
+        self._metrics = RequestMetrics(architecture)
+        self._cold = not is_kept_ready()
+        start_ahead(self._models, store)
 
     def __call__(self, event: object, context: LambdaContext) -> dict[str, Any]:
         """The response to one event; an error is a response, too, and never an exception."""
-        request = _Request(cold_start=self._cold)
+        request = _Request(context.aws_request_id, cold_start=self._cold)
         self._cold = False
         try:
             result = response(200, self._answer(event, request), request.headers())
@@ -85,6 +95,7 @@ class Application:
             sentence = f"The request failed inside the service. Report it with its id, {context.aws_request_id}."
             return self._refuse(request, RequestError("internal", sentence), logging.ERROR, error)
         self._log(request, 200, logging.INFO)
+        self._measure(request)
         return result
 
     def _answer(self, event: object, request: _Request) -> Any:
@@ -101,6 +112,7 @@ class Application:
                 error.message += f" A request to {name} looks like this: {json.dumps(task.EXAMPLE)}"
             raise
         request.facts.update(parsed.facts)
+        request.loads = not self._models.is_loaded(name)
         with request.stage("load"):
             model = self._models.get(name)
         with request.stage("tokenize"):
@@ -114,6 +126,7 @@ class Application:
     ) -> dict[str, Any]:
         request.facts.update(code=error.code)
         self._log(request, STATUS[error.code], level, cause)
+        self._measure(request, error.code)
         body = {"error": {"code": error.code, "message": error.message}}
         return response(STATUS[error.code], body, request.headers())
 
@@ -121,6 +134,7 @@ class Application:
         """Writes the one line that the log has for each request; in JSON, all that is noted is fields of it."""
         facts = {
             "status": status,
+            "architecture": self._architecture,
             "cold_start": request.cold_start,
             **request.facts,
             **{f"{stage}_ms": round(duration, 1) for stage, duration in request.milliseconds.items()},
@@ -130,6 +144,20 @@ class Application:
         withheld = _WithheldError(f"{type(cause).__name__}, whose message is withheld: it may quote the request")
         exception = (type(cause), withheld, cause.__traceback__) if cause else None
         logger.log(level, "answered with status %d", status, extra=facts, exc_info=exception)
+
+    def _measure(self, request: _Request, code: str | None = None) -> None:
+        """Writes what CloudWatch makes metrics of: a line, and one more for an error."""
+        model = str(request.facts.get("model", NO_MODEL))
+        load_ms, infer_ms = request.milliseconds["load"], request.milliseconds["infer"]
+        self._metrics.answered(
+            request.id,
+            model,
+            cold_start=request.cold_start,
+            load_ms=load_ms if request.loads else None,
+            infer_ms=infer_ms or None,
+        )
+        if code:
+            self._metrics.failed(request.id, model, code)
 
 
 class _WithheldError(Exception):

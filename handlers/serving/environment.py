@@ -30,6 +30,12 @@ def model_root() -> Path:
     return Path(_required("MODEL_ROOT"))
 
 
+def model_tmp() -> Path | None:
+    """`MODEL_TMP` where it is set: the folder that models are fetched into, if they are not to be held in memory."""
+    folder = os.environ.get("MODEL_TMP")
+    return Path(folder) if folder else None
+
+
 def model_bucket() -> str:
     """`MODEL_BUCKET`: the bucket with bundles at `bundles/<name>/<digest>/`."""
     return _required("MODEL_BUCKET")

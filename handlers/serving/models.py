@@ -54,6 +54,16 @@ class Models:
             self._tasks[name] = _task_of(self._store.manifest(name, self._digests[name]))
         return self._tasks[name]
 
+    def is_loaded(self, name: str) -> bool:
+        """Whether `get` would give the model `name` without loading it."""
+        return name in self._loaded
+
+    def load_all(self) -> None:
+        """Loads every model; raises `BundleError` as `get` does."""
+        for name in self._digests:
+            self.task(name)
+            self.get(name)
+
     def get(self, name: str) -> Task:
         """The model `name`, loaded now if it is not yet.
 

@@ -40,6 +40,9 @@ class FolderOfTasks:
     def manifest(self, name: str, digest: str) -> Bundle:
         return Bundle.read(FOLDER / name)
 
+    def renew(self) -> None:
+        pass
+
     def open(self, name: str, digest: str) -> StoredBundle:
         self.opened.append(name)
         return open_folder(FOLDER / name)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from infra.section import ConfigError
-from infra.settings import Settings
+from infra.settings import FunctionSettings, Overrides, Settings
 
 MODELS = [{"name": "nlp1", "source": "distilbert/distilbert-base-uncased-distilled-squad"}]
 
@@ -50,7 +50,9 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
             if isinstance(entry["default"], dict):
                 default = {name: value for name, value in default.items() if value}
             assert entry["default"] == default, key
-            kind = {str: "string", int: "integer", list: "array", dict: "object"}[type(entry["default"])]
+            kind = {bool: "boolean", str: "string", int: "integer", list: "array", dict: "object"}[
+                type(entry["default"])
+            ]
             assert entry["type"] == kind, key
 
 
@@ -95,10 +97,76 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
         ({"auth": "jwt", "jwt": {"issuer": "http://x", "audience": ["a"]}}, ["ml-inference:jwt.issuer", "https"]),
         ({"jwt": {"issuer": "https://x", "audience": ["a"]}}, ["ml-inference:jwt", "auth is none"]),
         ({"auth": "iam", "corsOrigins": ["*"]}, ["ml-inference:corsOrigins", "every origin"]),
-        ({"throttleRate": 0}, ["ml-inference:throttleRate is 0", "1 to 10000"]),
+        ({"throttleRate": -1}, ["ml-inference:throttleRate is -1", "1 to 10000"]),
         ({"throttleBurst": 5}, ["ml-inference:throttleBurst (5)", "below throttleRate"]),
         ({"vpcCidr": "10.0.0.0/28"}, ["ml-inference:vpcCidr", "/28", "/16 to /26"]),
         ({"vpcCidr": "10.0.0.1/24"}, ["ml-inference:vpcCidr", "is no IPv4 network"]),
+        ({"ephemeralStorage": 511}, ["ml-inference:ephemeralStorage is 511", "512 to 10240"]),
+        ({"s3": {"ephemeralStorage": 10241}}, ["ml-inference:s3.ephemeralStorage is 10241", "512 to 10240"]),
+        ({"efs": {"timeout": 31}}, ["ml-inference:efs.timeout is 31", "1 to 30", "HTTP API"]),
+        ({"reservedConcurrency": -2}, ["ml-inference:reservedConcurrency is -2", "-1 (no reservation)"]),
+        ({"provisionedConcurrency": -1}, ["ml-inference:provisionedConcurrency is -1", "0 (none)"]),
+        ({"snapStart": "yes"}, ['ml-inference:snapStart is "yes"', "true or false"]),
+        (
+            {"snapStart": True},
+            ["ml-inference:snapStart (true) does not go with efs", "mounts", "set efs.snapStart to false"],
+        ),
+        (
+            {"architectures": ["oci"], "snapStart": True, "provisionedConcurrency": 1},
+            ["ml-inference:snapStart", "provisionedConcurrency of 1 for oci", "not both", "oci.snapStart to false"],
+        ),
+        (
+            {"s3": {"snapStart": True, "ephemeralStorage": 513}},
+            ["ml-inference:snapStart", "ephemeralStorage of 513 MB for s3", "ephemeralStorage to 512"],
+        ),
+        ({"scaling": {"maximum": 5}}, ["ml-inference:scaling", "provisionedConcurrency is 0 for efs", "drop scaling"]),
+        (
+            {"provisionedConcurrency": 6, "scaling": {"maximum": 5}},
+            ["ml-inference:scaling", "maximum of 5 below the provisionedConcurrency of 6", "raise scaling.maximum"],
+        ),
+        (
+            {"provisionedConcurrency": 1, "scaling": {"schedules": [{"at": "8 am", "minimum": 1, "maximum": 1}]}},
+            ['ml-inference:scaling.schedules[0].at is "8 am"', "cron(...)"],
+        ),
+        (
+            {
+                "provisionedConcurrency": 1,
+                "scaling": {"schedules": [{"at": "cron(0 8 * * ? *)", "minimum": 3, "maximum": 2}]},
+            },
+            ["ml-inference:scaling", "minimum of 3 above its maximum of 2"],
+        ),
+        (
+            {"provisionedConcurrency": 2, "reservedConcurrency": 3, "scaling": {"maximum": 4}},
+            ["ml-inference:reservedConcurrency (3) is below the 4 environments", "raise reservedConcurrency to 4"],
+        ),
+        ({"scaling": {"utilization": 95}}, ["ml-inference:scaling.utilization is 95", "0.1 to 0.9"]),
+        (
+            {"provisionedConcurrency": 1, "oci": {"rollout": {"stable": 3, "percent": 10}}},
+            ["ml-inference:oci.rollout", "two versions", "oci.provisionedConcurrency to 0"],
+        ),
+        ({"oci": {"rollout": {"stable": 3, "percent": 100}}}, ["ml-inference:oci.rollout.percent is 100", "remove"]),
+        ({"rollout": {"stable": 3, "percent": 10}}, ["ml-inference:rollout is not a setting"]),
+        ({"throttleRate": 0}, ["ml-inference:throttleRate (0)", "efs, whose auth is none", "auth to iam or jwt"]),
+        (
+            {"throttleRate": 0, "auth": "iam", "s3": {"auth": "none"}},
+            ["ml-inference:throttleRate (0)", "s3, whose auth is none"],
+        ),
+        ({"s3": {"auth": "jwt"}}, ["ml-inference:jwt lacks issuer or audience"]),
+        (
+            {"corsOrigins": ["*"], "corsCredentials": True},
+            ["ml-inference:corsOrigins", "together with corsCredentials", "list the origins"],
+        ),
+        ({"corsCredentials": True}, ["ml-inference:corsCredentials (true) is true without corsOrigins"]),
+        ({"efs": {"auth": "iam"}, "corsOrigins": ["*"]}, ["ml-inference:corsOrigins", "although auth is iam"]),
+        ({"domain": {"name": "models.example.org"}}, ["ml-inference:domain", "lacks certificateArn", "drop domain"]),
+        ({"domain": {"name": "https://models.example.org"}}, ["ml-inference:domain.name", "a host name such as"]),
+        (
+            {"functionUrl": True, "functionUrlAuth": "none"},
+            ["ml-inference:functionUrlAuth", "no throttling of its own", "reservedConcurrency to the most"],
+        ),
+        ({"kmsKeyArn": "alias/mine"}, ['ml-inference:kmsKeyArn is "alias/mine"', "not of an alias"]),
+        ({"alarms": {"topicArn": "ops"}}, ['ml-inference:alarms.topicArn is "ops"', "SNS topic"]),
+        ({"alarms": {"p95Ms": 0}}, ["ml-inference:alarms.p95Ms is 0", "1 to 30000"]),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
@@ -123,6 +191,36 @@ def test_an_architecture_overrides_the_stack_and_leaves_the_others_alone() -> No
     assert [model.name for model in chosen.for_architecture("s3").models] == ["other"]
     assert chosen.for_architecture("efs").memory == 1024
     assert [model.name for model in chosen.for_architecture("efs").models] == ["nlp1"]
+
+
+def test_every_option_of_a_function_can_be_overridden() -> None:
+    """What holds for a function, holds for one architecture if it is said there."""
+    assert set(FunctionSettings.model_fields) == set(Overrides.model_fields)
+    chosen = settings(
+        auth="iam",
+        provisionedConcurrency=2,
+        s3={"auth": "none", "provisionedConcurrency": 0, "snapStart": True},
+        oci={"reservedConcurrency": 7, "functionUrl": True, "scaling": {"maximum": 3}},
+    ).functions
+    assert [(it.auth, it.provisioned_concurrency, it.snap_start) for it in chosen.values()] == [
+        ("iam", 2, False),
+        ("none", 0, True),
+        ("iam", 2, False),
+    ]
+    assert (chosen["oci"].reserved_concurrency, chosen["oci"].function_url, chosen["oci"].scaling.maximum) == (
+        7,
+        True,
+        3,
+    )
+    assert chosen["oci"].scaling.utilization == 70
+
+
+def test_no_throttling_is_accepted_where_every_caller_is_known() -> None:
+    assert settings(throttleRate=0, auth="iam").throttle_rate == 0
+
+
+def test_every_origin_is_accepted_where_nobody_has_to_say_who_asks() -> None:
+    assert settings(corsOrigins=["*"]).cors_origins == ["*"]
 
 
 def test_keys_of_other_namespaces_are_not_ours_to_check() -> None:

@@ -539,3 +539,28 @@ def test_unknown_image_is_reported_with_the_resolvers_sentence(
 
     assert reply.error == "Unhandled"
     assert reply.payload["errorMessage"].startswith("There is no image 000000000000.dkr.ecr")
+
+
+def snapshot(toys: "Toys", **variables: str) -> str:
+    """A function with SnapStart, its version 1 published."""
+    settings = {"Publish": True, "SnapStart": {"ApplyOn": "PublishedVersions"}}
+    name = toys.deploy("snapshot.handler", variables, **settings)
+    waiter = toys.functions.get_waiter("function_active_v2")
+    waiter.wait(FunctionName=name, Qualifier="1", WaiterConfig={"Delay": 0.1, "MaxAttempts": 50})
+    return name
+
+
+def test_a_function_with_snap_start_runs_its_hooks_and_has_credentials_from_an_address(toys: "Toys") -> None:
+    reply = toys.invoke(snapshot(toys), qualifier="1")
+    assert reply.error is None, reply.payload
+    assert reply.payload["steps"] == ["before", "after"]
+    assert (reply.payload["type"], reply.payload["keys"]) == ("snap-start", [])
+    status, credentials = reply.payload["credentials"]
+    assert (status, credentials["AccessKeyId"]) == (200, "test")
+    assert credentials["Expiration"].endswith("Z")
+    assert reply.payload["stranger"] == 403
+
+
+def test_a_hook_that_fails_after_the_restore_fails_the_invocation(toys: "Toys") -> None:
+    reply = toys.invoke(snapshot(toys, FAIL_AFTER_RESTORE="1"), qualifier="1")
+    assert (reply.error, reply.payload["errorType"]) == ("Unhandled", "IndexError")

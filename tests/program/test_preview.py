@@ -153,6 +153,12 @@ def test_the_command_prints_the_tree_of_components() -> None:
     assert "EfsInference" not in done.stdout
 
 
+def test_the_command_says_what_the_program_warns_of() -> None:
+    done = run_preview("--stack", "local", "--config", 'architectures=["oci"]', "--json")
+    assert done.stderr.startswith("warning: ml-inference-local-oci-api: Its auth is none: ")
+    assert json.loads(done.stdout), "a warning must not get into the JSON"
+
+
 def test_a_wrong_configuration_is_one_sentence_and_exit_code_1() -> None:
     done = run_preview("--stack", "local", "--config", "memory=99999")
     assert done.returncode == 1

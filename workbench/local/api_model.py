@@ -11,7 +11,12 @@ from typing import Any
 
 import regex
 from botocore.client import BaseClient
+from botocore.exceptions import ParamValidationError
 from botocore.model import OperationModel
+from botocore.validate import ParamValidator
+
+# Patterns are written for an engine that sees text in units of 16 bits; this is its way to say all that takes two of them.
+_BEYOND_16_BITS = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 
 
 class ApiModelError(Exception):
@@ -21,6 +26,20 @@ class ApiModelError(Exception):
 def check_calls(client: BaseClient) -> None:
     """Makes every later call of `client` raise `ApiModelError` when its input violates the service's API model."""
     client.meta.events.register("before-parameter-build", _before_parameter_build)
+
+
+def check_call(client: BaseClient, operation: str, members: dict[str, Any]) -> None:
+    """Checks the input of one call, named as in the service's API, without sending it.
+
+    Raises:
+        ApiModelError: a member violates the service's API model.
+        botocore.exceptions.ParamValidationError: a member is missing or of the wrong type.
+    """
+    model = client.meta.service_model.operation_model(operation)
+    _before_parameter_build(members, model)
+    report = ParamValidator().validate(members, model.input_shape)
+    if report.has_errors():
+        raise ParamValidationError(report=report.generate_report())
 
 
 def problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
@@ -50,7 +69,7 @@ def problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
             yield f"{where} is {value!r}; allowed are {', '.join(shape.enum)}"
         yield from _bounds(shape, len(value), where, "characters")
         pattern = shape.metadata.get("pattern")
-        if pattern and not regex.fullmatch(pattern, value):
+        if pattern and not regex.fullmatch(pattern.replace(*_BEYOND_16_BITS), value):
             yield f"{where} is {value!r}, which does not match {pattern}"
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from _bounds(shape, value, where, "")

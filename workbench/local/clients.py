@@ -62,3 +62,11 @@ class Clients:
                 api_model.check_calls(client)
                 self._clients[service] = client
             return self._clients[service]
+
+    def check(self, service: str, operation: str, **members: Any) -> None:
+        """Checks a call as those of the clients are, without sending it: for what the emulator does not have.
+
+        Raises:
+            ApiModelError, botocore.exceptions.ParamValidationError: AWS would refuse the call.
+        """
+        api_model.check_call(self(service), operation, members)

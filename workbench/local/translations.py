@@ -70,7 +70,13 @@ def _bucket_encryption(it: Declared, to: Context) -> Created:
     for rule in it.inputs.sections("rules"):
         by_default = rule.section("applyServerSideEncryptionByDefault")
         rules.append(
-            given(ApplyServerSideEncryptionByDefault=by_default and given(SSEAlgorithm=by_default.take("sseAlgorithm")))
+            given(
+                ApplyServerSideEncryptionByDefault=by_default
+                and given(
+                    SSEAlgorithm=by_default.take("sseAlgorithm"), KMSMasterKeyID=by_default.take("kmsMasterKeyId")
+                ),
+                BucketKeyEnabled=rule.take("bucketKeyEnabled"),
+            )
         )
     to.clients("s3").put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules})
     return bucket, {}
@@ -108,10 +114,15 @@ def _bucket_object(it: Declared, to: Context) -> Created:
 def _repository(it: Declared, to: Context) -> Created:
     it.inputs.take("forceDelete")  # about how the repository ends; the whole emulator ends with the stack
     scanning = it.inputs.section("imageScanningConfiguration")
+    encryption = next(it.inputs.sections("encryptionConfigurations"), None)
     repository = to.clients("ecr").create_repository(
         repositoryName=it.name,
         tags=it.tag_list,
-        **given(imageScanningConfiguration=scanning and given(scanOnPush=scanning.take("scanOnPush"))),
+        **given(
+            imageScanningConfiguration=scanning and given(scanOnPush=scanning.take("scanOnPush")),
+            encryptionConfiguration=encryption
+            and given(encryptionType=encryption.take("encryptionType"), kmsKey=encryption.take("kmsKey")),
+        ),
     )["repository"]
     outputs = {
         "name": it.name,
@@ -151,11 +162,67 @@ def _image(it: Declared, to: Context) -> Created:
 
 def _log_group(it: Declared, to: Context) -> Created:
     logs = to.clients("logs")
-    logs.create_log_group(logGroupName=it.name, tags=it.tags)
+    logs.create_log_group(logGroupName=it.name, tags=it.tags, **given(kmsKeyId=it.inputs.take("kmsKeyId")))
     if retention := it.inputs.take("retentionInDays"):
         logs.put_retention_policy(logGroupName=it.name, retentionInDays=retention)
     arn = f"arn:aws:logs:{to.clients.region}:{to.account}:log-group:{it.name}"
     return it.name, {"name": it.name, "arn": arn}
+
+
+def _dashboard(it: Declared, to: Context) -> Created:
+    name = it.inputs.take("dashboardName")
+    to.clients("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=it.inputs.take("dashboardBody"))
+    return name, {}
+
+
+def _alarm(it: Declared, to: Context) -> Created:
+    queries = [_metric_query(query) for query in it.inputs.sections("metricQueries")]
+    to.clients("cloudwatch").put_metric_alarm(
+        AlarmName=it.name,
+        Tags=it.tag_list,
+        **given(
+            AlarmDescription=it.inputs.take("alarmDescription"),
+            Metrics=queries or None,
+            Namespace=it.inputs.take("namespace"),
+            MetricName=it.inputs.take("metricName"),
+            Dimensions=_dimensions(it.inputs),
+            Statistic=it.inputs.take("statistic"),
+            ExtendedStatistic=it.inputs.take("extendedStatistic"),
+            Period=it.inputs.take("period"),
+            ComparisonOperator=it.inputs.take("comparisonOperator"),
+            Threshold=it.inputs.take("threshold"),
+            EvaluationPeriods=it.inputs.take("evaluationPeriods"),
+            EvaluateLowSampleCountPercentile=it.inputs.take("evaluateLowSampleCountPercentiles"),
+            TreatMissingData=it.inputs.take("treatMissingData"),
+            AlarmActions=it.inputs.take("alarmActions"),
+            OKActions=it.inputs.take("okActions"),
+        ),
+    )
+    return it.name, {"name": it.name}
+
+
+def _metric_query(query: Inputs) -> dict[str, Any]:
+    metric = query.section("metric")
+    return given(
+        Id=query.take("id"),
+        Expression=query.take("expression"),
+        Label=query.take("label"),
+        # AWS takes every query for a result unless it is told otherwise; the provider tells it.
+        ReturnData=query.take("returnData", False),
+        MetricStat=metric
+        and {
+            "Metric": given(
+                Namespace=metric.take("namespace"), MetricName=metric.take("metricName"), Dimensions=_dimensions(metric)
+            ),
+            "Period": metric.take("period"),
+            "Stat": metric.take("stat"),
+        },
+    )
+
+
+def _dimensions(inputs: Inputs) -> list[dict[str, str]] | None:
+    dimensions = inputs.take("dimensions")
+    return dimensions and [{"Name": name, "Value": value} for name, value in sorted(dimensions.items())]
 
 
 def _role(it: Declared, to: Context) -> Created:
@@ -175,6 +242,8 @@ def _function(it: Declared, to: Context) -> Created:
     image_config, environment = it.inputs.section("imageConfig"), it.inputs.section("environment")
     logging, tracing = it.inputs.section("loggingConfig"), it.inputs.section("tracingConfig")
     vpc, file_system = it.inputs.section("vpcConfig"), it.inputs.section("fileSystemConfig")
+    storage, snapshot = it.inputs.section("ephemeralStorage"), it.inputs.section("snapStart")
+    reserved = it.inputs.take("reservedConcurrentExecutions")
     variables = (environment.take("variables") if environment else {}) | {
         # This is how the emulator is told who executes the function.
         "MINISTACK_LAMBDA_PROXY_URL": to.lambda_service_url
@@ -191,6 +260,8 @@ def _function(it: Declared, to: Context) -> Created:
             MemorySize=it.inputs.take("memorySize"),
             Timeout=it.inputs.take("timeout"),
             Publish=it.inputs.take("publish"),
+            EphemeralStorage=storage and given(Size=storage.take("size")),
+            SnapStart=snapshot and given(ApplyOn=snapshot.take("applyOn")),
             ImageConfig=image_config and given(Command=image_config.take("commands")),
             LoggingConfig=logging and given(LogFormat=logging.take("logFormat"), LogGroup=logging.take("logGroup")),
             TracingConfig=tracing and given(Mode=tracing.take("mode")),
@@ -199,15 +270,26 @@ def _function(it: Declared, to: Context) -> Created:
             and [given(Arn=file_system.take("arn"), LocalMountPath=file_system.take("localMountPath"))],
         ),
     )
+    if reserved is not None:
+        to.clients("lambda").put_function_concurrency(FunctionName=it.name, ReservedConcurrentExecutions=reserved)
+    if snapshot:
+        # A version answers only when its snapshot has been taken; until then it is pending.
+        to.clients("lambda").get_waiter("function_active_v2").wait(
+            FunctionName=it.name, Qualifier=function["Version"], WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+        )
     arn = function["FunctionArn"].removesuffix(f":{function['Version']}")
     return it.name, {"name": it.name, "arn": arn, "version": function["Version"]}
 
 
 def _alias(it: Declared, to: Context) -> Created:
+    routing = it.inputs.section("routingConfig")
     alias = to.clients("lambda").create_alias(
         FunctionName=it.inputs.take("functionName"),
         FunctionVersion=it.inputs.take("functionVersion"),
         Name=it.inputs.take("name"),
+        **given(
+            RoutingConfig=routing and given(AdditionalVersionWeights=routing.take("additionalVersionWeights")),
+        ),
     )
     arn = alias["AliasArn"]
     invoke = f"arn:aws:apigateway:{to.clients.region}:lambda:path/2015-03-31/functions/{arn}/invocations"
@@ -220,9 +302,93 @@ def _permission(it: Declared, to: Context) -> Created:
         StatementId=it.name,
         Action=it.inputs.take("action"),
         Principal=it.inputs.take("principal"),
-        **given(Qualifier=it.inputs.take("qualifier"), SourceArn=it.inputs.take("sourceArn")),
+        **given(
+            Qualifier=it.inputs.take("qualifier"),
+            SourceArn=it.inputs.take("sourceArn"),
+            FunctionUrlAuthType=it.inputs.take("functionUrlAuthType"),
+            InvokedViaFunctionUrl=it.inputs.take("invokedViaFunctionUrl"),
+        ),
     )
     return it.name, {"statementId": it.name}
+
+
+def _function_url(it: Declared, to: Context) -> Created:
+    name = it.inputs.take("functionName")
+    made = to.clients("lambda").create_function_url_config(
+        FunctionName=name,
+        AuthType=it.inputs.take("authorizationType"),
+        **given(Qualifier=it.inputs.take("qualifier"), InvokeMode=it.inputs.take("invokeMode")),
+    )
+    return name, {"functionUrl": made["FunctionUrl"]}
+
+
+def _provisioned_concurrency(it: Declared, to: Context) -> Created:
+    name, qualifier = it.inputs.take("functionName"), it.inputs.take("qualifier")
+    to.clients("lambda").put_provisioned_concurrency_config(
+        FunctionName=name,
+        Qualifier=qualifier,
+        ProvisionedConcurrentExecutions=it.inputs.take("provisionedConcurrentExecutions"),
+    )
+    return f"{name},{qualifier}", {}
+
+
+# The emulator has no Application Auto Scaling: what follows is checked against AWS's API model, and not created.
+
+
+def _scaling_target(it: Declared, to: Context) -> Created:
+    resource = it.inputs.take("resourceId")
+    to.clients.check(
+        "application-autoscaling",
+        "RegisterScalableTarget",
+        ServiceNamespace=it.inputs.take("serviceNamespace"),
+        ScalableDimension=it.inputs.take("scalableDimension"),
+        ResourceId=resource,
+        Tags=it.tags,
+        **given(MinCapacity=it.inputs.take("minCapacity"), MaxCapacity=it.inputs.take("maxCapacity")),
+    )
+    return resource, {}
+
+
+def _scaling_policy(it: Declared, to: Context) -> Created:
+    tracking = it.inputs.section("targetTrackingScalingPolicyConfiguration")
+    metric = tracking.section("predefinedMetricSpecification") if tracking else None
+    to.clients.check(
+        "application-autoscaling",
+        "PutScalingPolicy",
+        PolicyName=it.name,
+        ServiceNamespace=it.inputs.take("serviceNamespace"),
+        ScalableDimension=it.inputs.take("scalableDimension"),
+        ResourceId=it.inputs.take("resourceId"),
+        **given(
+            PolicyType=it.inputs.take("policyType"),
+            TargetTrackingScalingPolicyConfiguration=tracking
+            and given(
+                TargetValue=tracking.take("targetValue"),
+                PredefinedMetricSpecification=metric
+                and given(PredefinedMetricType=metric.take("predefinedMetricType")),
+            ),
+        ),
+    )
+    return it.name, {"name": it.name}
+
+
+def _scheduled_action(it: Declared, to: Context) -> Created:
+    action = it.inputs.section("scalableTargetAction")
+    to.clients.check(
+        "application-autoscaling",
+        "PutScheduledAction",
+        ScheduledActionName=it.name,
+        ServiceNamespace=it.inputs.take("serviceNamespace"),
+        ScalableDimension=it.inputs.take("scalableDimension"),
+        ResourceId=it.inputs.take("resourceId"),
+        **given(
+            Schedule=it.inputs.take("schedule"),
+            Timezone=it.inputs.take("timezone"),
+            ScalableTargetAction=action
+            and given(MinCapacity=action.take("minCapacity"), MaxCapacity=action.take("maxCapacity")),
+        ),
+    )
+    return it.name, {"name": it.name}
 
 
 def _invocation(it: Declared, to: Context) -> Created:
@@ -245,6 +411,7 @@ def _file_system(it: Declared, to: Context) -> Created:
         Tags=it.tag_list,
         **given(
             Encrypted=it.inputs.take("encrypted"),
+            KmsKeyId=it.inputs.take("kmsKeyId"),
             PerformanceMode=it.inputs.take("performanceMode"),
             ThroughputMode=it.inputs.take("throughputMode"),
         ),
@@ -373,13 +540,15 @@ def _api(it: Declared, to: Context) -> Created:
         Tags=it.tags,
         ProtocolType=it.inputs.take("protocolType"),
         **given(
+            DisableExecuteApiEndpoint=it.inputs.take("disableExecuteApiEndpoint"),
             CorsConfiguration=cors
             and given(
                 AllowOrigins=cors.take("allowOrigins"),
                 AllowMethods=cors.take("allowMethods"),
                 AllowHeaders=cors.take("allowHeaders"),
+                AllowCredentials=cors.take("allowCredentials"),
                 ExposeHeaders=cors.take("exposeHeaders"),
-            )
+            ),
         ),
     )
     identity = api["ApiId"]
@@ -446,13 +615,50 @@ def _stage(it: Declared, to: Context) -> Created:
     return name, {"invokeUrl": f"{endpoint}/{name}"}
 
 
+def _domain_name(it: Declared, to: Context) -> Created:
+    name, configuration = it.inputs.take("domainName"), it.inputs.section("domainNameConfiguration")
+    made = to.clients("apigatewayv2").create_domain_name(
+        DomainName=name,
+        Tags=it.tags,
+        **given(
+            DomainNameConfigurations=configuration
+            and [
+                given(
+                    CertificateArn=configuration.take("certificateArn"),
+                    EndpointType=configuration.take("endpointType"),
+                    SecurityPolicy=configuration.take("securityPolicy"),
+                )
+            ]
+        ),
+    )
+    [answered] = made["DomainNameConfigurations"]
+    return name, {"domainNameConfiguration": {"targetDomainName": answered["ApiGatewayDomainName"]}}
+
+
+def _api_mapping(it: Declared, to: Context) -> Created:
+    made = to.clients("apigatewayv2").create_api_mapping(
+        ApiId=it.inputs.take("apiId"),
+        DomainName=it.inputs.take("domainName"),
+        Stage=it.inputs.take("stage"),
+        **given(ApiMappingKey=it.inputs.take("apiMappingKey")),
+    )
+    return made["ApiMappingId"], {}
+
+
 RESOURCES: dict[str, Callable[[Declared, Context], Created]] = {
     "aws:apigatewayv2/api:Api": _api,
+    "aws:apigatewayv2/apiMapping:ApiMapping": _api_mapping,
     "aws:apigatewayv2/authorizer:Authorizer": _authorizer,
+    "aws:apigatewayv2/domainName:DomainName": _domain_name,
     "aws:apigatewayv2/integration:Integration": _integration,
     "aws:apigatewayv2/route:Route": _route,
     "aws:apigatewayv2/stage:Stage": _stage,
+    "aws:appautoscaling/policy:Policy": _scaling_policy,
+    "aws:appautoscaling/scheduledAction:ScheduledAction": _scheduled_action,
+    "aws:appautoscaling/target:Target": _scaling_target,
+    "aws:cloudwatch/dashboard:Dashboard": _dashboard,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "aws:ec2/securityGroup:SecurityGroup": _security_group,
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": _repository_lifecycle,
     "aws:ecr/repository:Repository": _repository,
@@ -464,8 +670,10 @@ RESOURCES: dict[str, Callable[[Declared, Context], Created]] = {
     "aws:iam/rolePolicy:RolePolicy": _role_policy,
     "aws:lambda/alias:Alias": _alias,
     "aws:lambda/function:Function": _function,
+    "aws:lambda/functionUrl:FunctionUrl": _function_url,
     "aws:lambda/invocation:Invocation": _invocation,
     "aws:lambda/permission:Permission": _permission,
+    "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": _provisioned_concurrency,
     "aws:s3/bucket:Bucket": _bucket,
     "aws:s3/bucketObjectv2:BucketObjectv2": _bucket_object,
     "aws:s3/bucketPolicy:BucketPolicy": _bucket_policy,
@@ -485,6 +693,13 @@ def _authorization_token(_: dict[str, Any], to: Context) -> dict[str, Any]:
     return {"userName": user, "password": password, "proxyEndpoint": token["proxyEndpoint"]}
 
 
+def _availability_zones(args: dict[str, Any], to: Context) -> dict[str, Any]:
+    filters = [{"Name": item["name"], "Values": item["values"]} for item in args["filters"]]
+    filters.append({"Name": "state", "Values": [args["state"]]})
+    zones = to.clients("ec2").describe_availability_zones(Filters=filters)["AvailabilityZones"]
+    return {"names": [zone["ZoneName"] for zone in zones]}
+
+
 def _managed_prefix_list(args: dict[str, Any], to: Context) -> dict[str, Any]:
     filters = [{"Name": "prefix-list-name", "Values": [args["name"]]}]
     found = to.clients("ec2").describe_managed_prefix_lists(Filters=filters)["PrefixLists"]
@@ -496,6 +711,7 @@ def _managed_prefix_list(args: dict[str, Any], to: Context) -> dict[str, Any]:
 FUNCTIONS: dict[str, Callable[[dict[str, Any], Context], dict[str, Any]]] = {
     "aws:ec2/getManagedPrefixList:getManagedPrefixList": _managed_prefix_list,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": _authorization_token,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
 }
 
 

@@ -28,14 +28,18 @@ class Resource:
     provider: str = ""
     providers: tuple[str, ...] = ()
     protect: bool = False
+    retain_on_delete: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    delete_timeout: str = ""
 
 
 @dataclass
 class Graph:
-    """The resources in the order of their registration, and the outputs that the program exported."""
+    """The resources in the order of their registration, the outputs that the program exported, and its warnings."""
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def of_type(self, kind: str) -> list[Resource]:
         """The resources of one type token."""

@@ -10,7 +10,10 @@ from .graph import Resource
 NAME_INPUT = {
     "aws:apigatewayv2/api:Api": "name",
     "aws:apigatewayv2/authorizer:Authorizer": "name",
+    "aws:appautoscaling/policy:Policy": "name",
+    "aws:appautoscaling/scheduledAction:ScheduledAction": "name",
     "aws:cloudwatch/logGroup:LogGroup": "name",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "name",
     "aws:ec2/securityGroup:SecurityGroup": "name",
     "aws:ecr/repository:Repository": "name",
     "aws:iam/role:Role": "name",

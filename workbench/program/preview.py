@@ -139,16 +139,33 @@ def _stage(it: _Imagined) -> Outputs:
     return {"id": it.inputs.get("name"), "invokeUrl": f"https://{host}/{it.inputs.get('name')}"}
 
 
+def _domain_name(it: _Imagined) -> Outputs:
+    target = f"d-{it.id('', 10)}.execute-api.{it.region}.amazonaws.com"
+    configuration = {**it.inputs.get("domainNameConfiguration", {}), "targetDomainName": target}
+    return {"id": it.inputs.get("domainName"), "domainNameConfiguration": configuration}
+
+
 _OUTPUTS: dict[str, Callable[[_Imagined], Outputs]] = {
     "aws:apigatewayv2/api:Api": _api,
+    "aws:apigatewayv2/apiMapping:ApiMapping": lambda it: {"id": it.id("", 6)},
     "aws:apigatewayv2/authorizer:Authorizer": lambda it: {"id": it.id("", 6)},
+    "aws:apigatewayv2/domainName:DomainName": _domain_name,
     "aws:apigatewayv2/integration:Integration": lambda it: {"id": it.id("", 7)},
     "aws:apigatewayv2/route:Route": lambda it: {"id": it.id("", 7)},
     "aws:apigatewayv2/stage:Stage": _stage,
+    "aws:appautoscaling/policy:Policy": lambda it: {"id": it.name, "name": it.name},
+    "aws:appautoscaling/scheduledAction:ScheduledAction": lambda it: {"id": it.name, "name": it.name},
+    "aws:appautoscaling/target:Target": lambda it: {"id": it.inputs.get("resourceId")},
+    "aws:cloudwatch/dashboard:Dashboard": _nothing,
     "aws:cloudwatch/logGroup:LogGroup": lambda it: {
         "id": it.name,
         "name": it.name,
         "arn": it.arn("logs", f"log-group:{it.name}"),
+    },
+    "aws:cloudwatch/metricAlarm:MetricAlarm": lambda it: {
+        "id": it.name,
+        "name": it.name,
+        "arn": it.arn("cloudwatch", f"alarm:{it.name}"),
     },
     "aws:ec2/securityGroup:SecurityGroup": lambda it: {"id": it.id("sg-"), "name": it.name},
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": _nothing,
@@ -176,8 +193,13 @@ _OUTPUTS: dict[str, Callable[[_Imagined], Outputs]] = {
     "aws:iam/rolePolicy:RolePolicy": _nothing,
     "aws:lambda/alias:Alias": _alias,
     "aws:lambda/function:Function": _function,
+    "aws:lambda/functionUrl:FunctionUrl": lambda it: {
+        "id": it.inputs.get("functionName"),
+        "functionUrl": f"https://{it.id('', 32)}.lambda-url.{it.region}.on.aws/",
+    },
     "aws:lambda/invocation:Invocation": lambda it: {"result": "{}", "id": it.id("")},
     "aws:lambda/permission:Permission": _nothing,
+    "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": _nothing,
     "aws:s3/bucket:Bucket": lambda it: {
         "id": it.name,
         "bucket": it.name,
@@ -206,6 +228,7 @@ _RESULTS: dict[str, Callable[[dict[str, Any]], Outputs]] = {
         "name": args.get("name"),
     },
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": lambda _: {"userName": "AWS", "password": "imagined"},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": lambda _: {"names": ["zone-a", "zone-b"]},
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pulumi
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.config import set_all_config
-from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.proto import engine_pb2, resource_pb2
 from pulumi.runtime.settings import configure
 from pulumi.runtime.stack import run_in_stack
 
@@ -82,6 +82,9 @@ class _Monitor(mocks.MockMonitor):
             provider=request.provider,
             providers=tuple(request.providers.values()),
             protect=bool(request.protect),
+            retain_on_delete=bool(request.retainOnDelete),
+            ignore_changes=tuple(request.ignoreChanges),
+            delete_timeout=request.customTimeouts.delete,
         )
         with self._lock:
             if any(other.urn == urn for other in self._graph.resources):
@@ -107,6 +110,21 @@ class _Monitor(mocks.MockMonitor):
         return resource_pb2.ResourceInvokeResponse(**{"return": _serialized(result)})
 
 
+class _Engine(mocks.MockEngine):
+    """Keeps what the program warns of, with the resource that it warns about; everything else it says is left out."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(logging.getLogger("pulumi.program"))
+        self._graph = graph
+
+    def Log(self, request: Any) -> None:  # noqa: N802  (the name of the gRPC method)
+        if request.severity == engine_pb2.WARNING:
+            about = request.urn.rpartition("::")[2]
+            self._graph.warnings.append(f"{about}: {request.message}" if about else request.message)
+        else:
+            super().Log(request)
+
+
 def run(config: StackConfig, provider: Provider, *, preview: bool = False, program: Path = PROGRAM) -> Graph:
     """Runs the program to its end and returns what it registered.
 
@@ -128,12 +146,11 @@ def run(config: StackConfig, provider: Provider, *, preview: bool = False, progr
         await run_in_stack(execute)
 
     def work() -> None:
-        logger = logging.getLogger("pulumi.program")
         configure(
             mocks.MockSettings(
                 monitor=monitor,
                 monitor_features=set(monitor.GetDeploymentInfo(None).supportedFeatures),
-                engine=mocks.MockEngine(logger),
+                engine=_Engine(graph),
                 project=config.project,
                 stack=config.stack,
                 dry_run=preview,

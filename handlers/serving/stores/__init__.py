@@ -35,6 +35,10 @@ class Store(Protocol):
         """
         ...
 
+    def renew(self) -> None:
+        """Drops connections and credentials, where there are any: they may be those of a snapshot."""
+        ...
+
     def open(self, name: str, digest: str) -> StoredBundle:
         """The bundle of model `name` with this digest.
 

@@ -25,6 +25,9 @@ class FolderStore:
             raise BundleError(MANIFEST, f"{self._root / name / digest} holds bundle {bundle.digest}.")
         return bundle
 
+    def renew(self) -> None:
+        """See `Store.renew`: a folder has no connections."""
+
     def open(self, name: str, digest: str) -> StoredBundle:
         """See `Store.open`."""
         return _stored(self.manifest(name, digest), self._root / name / digest)

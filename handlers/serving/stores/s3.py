@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import obstore
 from obstore import Bytes
@@ -29,18 +30,11 @@ class S3Store:
     Credentials, region and, for a server that is not AWS, `AWS_ENDPOINT_URL` come from the environment.
     """
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, folder: Path | None = None) -> None:
+        """With a `folder`, the files of a bundle are written below it; without, their bytes stay in memory."""
         self._name = bucket
-        self._bucket = Bucket(
-            bucket,
-            client_options={
-                "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
-                "connect_timeout": timedelta(seconds=2),
-                "timeout": timedelta(seconds=15),
-            },
-            # The library's default is to try for three minutes; who waits for an answer has left after 30 s.
-            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
-        )
+        self._folder = folder
+        self._bucket = _connect(bucket)
         self._pool = ThreadPoolExecutor(_CONNECTIONS)
         self._manifests: dict[str, Bundle] = {}
 
@@ -50,12 +44,19 @@ class S3Store:
             self._manifests[digest] = parse_manifest(self.manifest_text(name, digest), digest)
         return self._manifests[digest]
 
+    def renew(self) -> None:
+        """See `Store.renew`."""
+        self._bucket = _connect(self._name)
+
     def open(self, name: str, digest: str) -> StoredBundle:
-        """See `Store.open`. The files are in memory, with sizes and checksums checked."""
+        """See `Store.open`. The files are in memory or in the folder, with sizes and checksums checked."""
         manifest = self.manifest(name, digest)
         # All downloads are under way before the first is waited for.
         downloads = {file.path: self.download(name, digest, file) for file in manifest.files}
-        return StoredBundle(manifest, {path: b"".join(parts) for path, parts in downloads.items()})
+        if self._folder is None:
+            return StoredBundle(manifest, {path: b"".join(parts) for path, parts in downloads.items()})
+        bundle = self._folder / name / digest
+        return StoredBundle(manifest, {path: _write(bundle / path, parts) for path, parts in downloads.items()})
 
     def manifest_text(self, name: str, digest: str) -> bytes:
         """The manifest of a bundle as it lies in the bucket; raises `BundleError` when it cannot be fetched."""
@@ -116,3 +117,31 @@ class S3Store:
             file.path,
             f"s3://{self._name}/{key} {found}; its manifest says {expected}. Delete it and deploy the model again.",
         )
+
+
+def _connect(bucket: str) -> Bucket:
+    # Not imported otherwise: what it needs of the standard library takes a few milliseconds.
+    if "AWS_CONTAINER_CREDENTIALS_FULL_URI" in os.environ:
+        from handlers.serving.stores.credentials import container_credentials
+
+        credentials = container_credentials
+    else:
+        credentials = None
+    return Bucket(
+        bucket,
+        client_options={
+            "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
+            "connect_timeout": timedelta(seconds=2),
+            "timeout": timedelta(seconds=15),
+        },
+        # The library's default is to try for three minutes; who waits for an answer has left after 30 s.
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
+        credential_provider=credentials,
+    )
+
+
+def _write(path: Path, parts: Iterator[Bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as output:
+        output.writelines(parts)
+    return path

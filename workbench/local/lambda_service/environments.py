@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -35,6 +35,11 @@ _HOST = "127.0.0.1"
 _RESPONSE_LIMIT = 6_291_556  # bytes
 
 _API = "/2018-06-01/runtime"
+# Where a function with SnapStart gets its credentials; on Lambda this is an address of its own.
+_CREDENTIALS = "/credentials"
+_CREDENTIALS_LAST = timedelta(hours=1)
+# The emulator takes any.
+_KEYS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 _ANSWER_PATH = re.compile(rf"{_API}/invocation/([^/]+)/(response|error)")
 
 
@@ -228,16 +233,27 @@ class Environment:
         """The Runtime API."""
         if request.method == "GET" and request.path == f"{_API}/invocation/next":
             return await self._next()
+        if request.method == "GET" and request.path == f"{_API}/restore/next":
+            # No snapshot is taken here: what comes after one follows at once.
+            return _accepted(200)
+        if request.method == "GET" and request.path == _CREDENTIALS:
+            return self._credentials(request.headers.get("Authorization", ""))
         # not request.read(): that refuses more than 1 MiB
         body = await request.content.read()
         if request.method == "POST":
-            if request.path == f"{_API}/init/error":
+            if request.path in (f"{_API}/init/error", f"{_API}/restore/error"):
                 if not self._ready.done():
                     self._ready.set_exception(_reported(body))
                 return _accepted()
             if path := _ANSWER_PATH.fullmatch(request.path):
                 return self._answer(path[1], path[2] == "error", body, request.headers.get("Content-Type", ""))
         return _refused(404, "NotFound", f"The Runtime API has no {request.method} {request.path}.")
+
+    def _credentials(self, token: str) -> web.Response:
+        if token != self._id:
+            return _refused(403, "AccessDenied", "The authorization token is not that of this environment.")
+        expiration = (datetime.now(UTC) + _CREDENTIALS_LAST).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return web.json_response({**_KEYS, "Token": "test", "Expiration": expiration})
 
     async def _next(self) -> web.Response:
         if self._killed:  # the request was already on its way
@@ -292,7 +308,6 @@ class Environment:
             "LAMBDA_TASK_ROOT": str(self._host.task_root),
             "_HANDLER": function.handler,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
@@ -301,10 +316,17 @@ class Environment:
             "AWS_LAMBDA_LOG_STREAM_NAME": f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{self._id}",
             "AWS_REGION": function.region,
             "AWS_DEFAULT_REGION": function.region,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_ENDPOINT_URL": self._host.endpoint,
         }
+        if function.snap_start:
+            # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html: keys would be those of the snapshot.
+            variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
+            variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{runtime_api}{_CREDENTIALS}"
+            variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = self._id
+        else:
+            variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "on-demand"
+            variables["AWS_ACCESS_KEY_ID"] = _KEYS["AccessKeyId"]
+            variables["AWS_SECRET_ACCESS_KEY"] = _KEYS["SecretAccessKey"]
         if function.log_level is not None:
             variables["AWS_LAMBDA_LOG_LEVEL"] = function.log_level
         return variables
@@ -330,8 +352,8 @@ def _reported(body: bytes, answered: float | None = None) -> FunctionError:
     return FunctionError(kind, message, payload=body, answered=answered)
 
 
-def _accepted() -> web.Response:
-    return web.json_response({"status": "OK"}, status=202)
+def _accepted(status: int = 202) -> web.Response:
+    return web.json_response({"status": "OK"}, status=status)
 
 
 def _refused(status: int, kind: str, message: str) -> web.Response:

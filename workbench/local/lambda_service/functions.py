@@ -51,6 +51,7 @@ class Function:
     log_format: str
     log_level: str | None
     log_group: str
+    snap_start: bool = False  # of this version, whose environments all come from a snapshot then
 
     @property
     def json_logs(self) -> bool:
@@ -134,6 +135,7 @@ class FunctionReader:
             log_format=logging.get("LogFormat", "Text"),
             log_level=logging.get("ApplicationLogLevel"),
             log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),
+            snap_start=configuration.get("SnapStart", {}).get("OptimizationStatus") == "On",
         )
 
 
