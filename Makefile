@@ -19,16 +19,17 @@ help: ## list the targets
 demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take everything down
 	$(BIN)/python -m workbench demo
 
-test: .venv/.test ## run the tests
+test: .venv/.test policy/.venv/.pack ## run the tests
 	$(BIN)/python -m pytest
 
 test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
 	$(BIN)/python -m pytest -m models tests/models
 
-check: .venv/.test ## lint, formatting and types
+check: .venv/.test policy/.venv/.pack ## lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+	$(BIN)/pyright --project policy
 
 format: .venv/.test ## put the code into the project's format
 	$(BIN)/ruff check --fix
@@ -41,7 +42,7 @@ demo-models: .venv/.prepare ## train the two demo models again (about twenty min
 	$(BIN)/python -m workbench.models.demo.train
 
 clean: ## remove what the other targets made
-	rm -rf .venv .local .build .pytest_cache .ruff_cache
+	rm -rf .venv policy/.venv .local .build .pytest_cache .ruff_cache
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, and $(PYTHON) is %d.%d; set PYTHON=..." % sys.version_info[:2])'
@@ -57,6 +58,12 @@ clean: ## remove what the other targets made
 	@echo "Installing what the tests need into .venv; the first time takes a minute or two"
 	$(PIP) $(TEST:%=--requirement %)
 	@touch $@ .venv/.demo
+
+# The policy SDK and the program disagree about protobuf, and the Pulumi CLI gives a pack an environment of its own, too.
+policy/.venv/.pack: .venv/.python policy/requirements.txt policy/constraints.txt
+	$(PYTHON) -m venv policy/.venv
+	policy/.venv/bin/python -m pip install --disable-pip-version-check --constraint policy/constraints.txt --requirement policy/requirements.txt
+	@touch $@
 
 .venv/.prepare: .venv/.test workbench/models/requirements.txt
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement workbench/models/requirements.txt

@@ -15,7 +15,8 @@ class Resource:
     """A registered resource.
 
     `parent` and `depends_on` hold URNs; the parent is empty below the stack. `provider`, and for a component of another
-    package `providers`, hold references: a provider's URN, `::` and its id.
+    package `providers`, hold references: a provider's URN, `::` and its id. `sources` holds, for each input that is made
+    of outputs, the URNs of the resources that those are of.
     """
 
     urn: str
@@ -28,6 +29,7 @@ class Resource:
     provider: str = ""
     providers: tuple[str, ...] = ()
     protect: bool = False
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass

@@ -82,6 +82,9 @@ class _Monitor(mocks.MockMonitor):
             provider=request.provider,
             providers=tuple(request.providers.values()),
             protect=bool(request.protect),
+            sources={
+                key: tuple(sorted(value.urns)) for key, value in request.propertyDependencies.items() if value.urns
+            },
         )
         with self._lock:
             if any(other.urn == urn for other in self._graph.resources):
