@@ -21,6 +21,8 @@ from workbench.program.config import StackError, load
 from workbench.program.preview import preview
 from workbench.program.runner import ProgramError
 from workbench.program.tree import tree
+from workbench.security.page import security_page
+from workbench.security.placeholders import graph_with_placeholders
 
 application = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +47,8 @@ Config = Annotated[
 Port = Annotated[
     int, typer.Option("--port", "-p", min=0, max=65535, help="The port of the AWS emulator; 0 for a free one.")
 ]
+
+SECURITY_PAGE = Path("docs/security.md")
 
 console = Console()
 
@@ -71,6 +75,20 @@ def preview_command(
         print(json.dumps(graph.to_json(), indent=2, sort_keys=True))
     else:
         console.print(tree(graph), soft_wrap=True)
+
+
+@application.command("security")
+def security_command(
+    stack: Stack = "local",
+    config: Config = None,
+    write: Annotated[bool, typer.Option("--write", help=f"Write the page to {SECURITY_PAGE} instead.")] = False,
+) -> None:
+    """Print what each role of a stack may do, and everything else that lets somebody in, as a page in Markdown."""
+    page = security_page(graph_with_placeholders(load(stack, config or [])))
+    if write:
+        SECURITY_PAGE.write_text(page, encoding="utf-8")
+    else:
+        print(page, end="")
 
 
 @application.command("demo")
