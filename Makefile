@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models check format models demo-models clean
+.PHONY: help demo test test-mutants test-models local-pulumi check format models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take 
 
 test: .venv/.test policy/.venv/.pack ## run the tests
 	$(BIN)/python -m pytest
+
+local-pulumi: .venv/.demo policy/.venv/.pack ## deploy to the emulator with the Pulumi CLI and Docker (exit code 3 without them)
+	$(BIN)/python -m workbench local pulumi
+
+test-mutants: .venv/.test ## put faults into the program one by one, and see the tests find each
+	$(BIN)/python -m tests.mutants
 
 test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
 	$(BIN)/python -m pytest -m models tests/models

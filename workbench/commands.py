@@ -13,6 +13,7 @@ from rich.console import Console
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
+from workbench.local.pulumi_cli import MissingToolError, PulumiError, local_pulumi
 from workbench.local.stack import FOLDER
 from workbench.local.up import up
 from workbench.models.commands import models
@@ -54,12 +55,18 @@ console = Console()
 
 
 def main() -> None:
-    """Runs the command that was typed; what went wrong is one sentence on standard error and exit code 1."""
+    """Runs the command that was typed; what went wrong is one sentence on standard error and exit code 1.
+
+    The exit code is 3 where nothing went wrong, but what the command needs is not on this machine.
+    """
     if not Path("Pulumi.yaml").is_file():
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, StackError) as error:
+    except MissingToolError as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, PulumiError, StackError) as error:
         sys.exit(str(error))
 
 
@@ -110,3 +117,9 @@ def down_command() -> None:
     console.print(
         f"Stack {owner.stack} (process {owner.pid}) is down." if owner else "No stack was up; nothing is left."
     )
+
+
+@local.command("pulumi")
+def pulumi_command() -> None:
+    """Deploy the stack into the emulator with the real Pulumi CLI and Docker, ask it, deploy again, destroy it."""
+    local_pulumi(console)

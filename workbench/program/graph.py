@@ -16,7 +16,8 @@ class Resource:
 
     `parent` and `depends_on` hold URNs; the parent is empty below the stack. `provider`, and for a component of another
     package `providers`, hold references: a provider's URN, `::` and its id. `sources` holds, for each input that is made
-    of outputs, the URNs of the resources that those are of.
+    of outputs, the URNs of the resources that those are of, and `secrets` the paths of the inputs that Pulumi keeps
+    encrypted in its state.
     """
 
     urn: str
@@ -30,6 +31,7 @@ class Resource:
     providers: tuple[str, ...] = ()
     protect: bool = False
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass
