@@ -1,6 +1,6 @@
 """`make test-mutants`: puts one fault after the other into a copy of the program, and reports which ones no test finds.
 
-Each fault is given to the one test that is there to find it, in a process that is forked off this one: what takes time
+The faults are in faults.yaml. Each is given to the one test that is there to find it, in a process that is forked off this one: what takes time
 in a test is to import the SDKs, and these are the same for every fault.
 """
 
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 # What the program and its preview import, from elsewhere; nothing of the project itself.
@@ -22,9 +23,7 @@ import pulumi_awsx  # noqa: F401
 import pulumi_docker  # noqa: F401
 import pydantic  # noqa: F401
 import pytest
-import yaml  # noqa: F401
-
-from tests.mutants.table import MUTANTS, Mutant
+import yaml
 
 for _module in ("apigatewayv2", "cloudwatch", "ec2", "ecr", "efs", "iam", "lambda_", "s3", "vpc"):
     getattr(pulumi_aws, _module)  # the SDK imports a module when it is first asked for
@@ -44,18 +43,32 @@ PROGRAM = (
     "tests",
 )
 
+FAULTS = Path(__file__).with_name("faults.yaml")
+
 _LIMIT = 120  # seconds for the tests over one fault; one that makes them hang is found, too
 _PARALLEL = 2
 _SURVIVED, _NO_SUCH_TEST = (0,), (4, 5)
 
 
+@dataclass(frozen=True)
+class Mutant:
+    """An edit of a file, `old` as `new` where it occurs first; what is wrong then, and the test that has to find it."""
+
+    file: str
+    old: str
+    new: str
+    fault: str
+    test: str
+
+
 def main(only: Sequence[str]) -> int:
     """Runs the faults whose file or sentence holds one of the texts in `only`, or all; returns the exit code."""
-    chosen = [mutant for mutant in MUTANTS if not only or any(text in f"{mutant.file} {mutant.fault}" for text in only)]
+    mutants = [Mutant(**fault) for fault in yaml.safe_load(FAULTS.read_text("utf-8"))]
+    chosen = [mutant for mutant in mutants if not only or any(text in f"{mutant.file} {mutant.fault}" for text in only)]
     if outdated := [mutant for mutant in chosen if mutant.old not in (PROJECT / mutant.file).read_text("utf-8")]:
         for mutant in outdated:
             print(f"{mutant.file} no longer holds {mutant.old!r} ({mutant.fault}).")
-        print("Give these faults their place in today's code, in tests/mutants/table.py.")
+        print(f"Give these faults their place in today's code, in {FAULTS.relative_to(PROJECT)}.")
         return 1
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -70,7 +83,7 @@ def main(only: Sequence[str]) -> int:
     found = len(results) - len(survivors) - len(missing)
     print(f"{found} of {len(results)} faults found in {time.monotonic() - began:.0f} s.")
     for mutant in missing:
-        print(f"There is no {mutant.test}, which was there to find that {mutant.fault}; name another in the table.")
+        print(f"There is no {mutant.test}, which was there to find that {mutant.fault}; name another.")
     for mutant in survivors:
         print(f"{mutant.test} does not find that {mutant.fault}: {mutant.file}, {mutant.old!r} as {mutant.new!r}.")
     return 1 if survivors or missing else 0
