@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models check format models demo-models clean
+.PHONY: help demo test test-mutants test-models local-pulumi check format models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,16 +19,23 @@ help: ## list the targets
 demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take everything down
 	$(BIN)/python -m workbench demo
 
-test: .venv/.test ## run the tests
+test: .venv/.test policy/.venv/.pack ## run the tests
 	$(BIN)/python -m pytest
 
 test-models: .venv/.prepare ## run the tests that need torch: export, proof, engine torch
 	$(BIN)/python -m pytest --timeout 900 --numprocesses auto --dist loadgroup tests/handlers/frameworks tests/local/frameworks tests/models/frameworks
 
-check: .venv/.test ## lint, formatting and types
+local-pulumi: .venv/.demo policy/.venv/.pack ## deploy to the emulator with the Pulumi CLI and Docker (exit code 3 without them)
+	$(BIN)/python -m workbench local pulumi
+
+test-mutants: .venv/.test ## put faults into the program one by one, and see the tests find each
+	$(BIN)/python -m tests.mutants
+
+check: .venv/.test policy/.venv/.pack ## lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+	$(BIN)/pyright --project policy
 
 format: .venv/.test ## put the code into the project's format
 	$(BIN)/ruff check --fix
@@ -41,7 +48,7 @@ demo-models: .venv/.prepare ## train the two demo models again (about twenty min
 	$(BIN)/python -m workbench.models.demo.train
 
 clean: ## remove what the other targets made
-	rm -rf .venv .local .build .pytest_cache .ruff_cache
+	rm -rf .venv policy/.venv .local .build .pytest_cache .ruff_cache
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, and $(PYTHON) is %d.%d; set PYTHON=..." % sys.version_info[:2])'
@@ -57,6 +64,12 @@ clean: ## remove what the other targets made
 	@echo "Installing what the tests need into .venv; the first time takes a minute or two"
 	$(PIP) $(TEST:%=--requirement %)
 	@touch $@ .venv/.demo
+
+# The policy SDK and the program disagree about protobuf, and the Pulumi CLI gives a pack an environment of its own, too.
+policy/.venv/.pack: .venv/.python policy/requirements.txt policy/constraints.txt
+	$(PYTHON) -m venv policy/.venv
+	policy/.venv/bin/python -m pip install --disable-pip-version-check --constraint policy/constraints.txt --requirement policy/requirements.txt
+	@touch $@
 
 .venv/.prepare: .venv/.test workbench/models/requirements.txt
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement workbench/models/requirements.txt

@@ -13,6 +13,7 @@ from rich.console import Console
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
+from workbench.local.pulumi_cli import MissingToolError, PulumiError, local_pulumi
 from workbench.local.stack import FOLDER
 from workbench.local.up import up
 from workbench.models.commands import models
@@ -21,6 +22,8 @@ from workbench.program.config import StackError, load
 from workbench.program.preview import preview
 from workbench.program.runner import ProgramError
 from workbench.program.tree import tree
+from workbench.security.page import security_page
+from workbench.security.placeholders import graph_with_placeholders
 
 application = typer.Typer(
     no_args_is_help=True,
@@ -46,16 +49,24 @@ Port = Annotated[
     int, typer.Option("--port", "-p", min=0, max=65535, help="The port of the AWS emulator; 0 for a free one.")
 ]
 
+SECURITY_PAGE = Path("docs/security.md")
+
 console = Console()
 
 
 def main() -> None:
-    """Runs the command that was typed; what went wrong is one sentence on standard error and exit code 1."""
+    """Runs the command that was typed; what went wrong is one sentence on standard error and exit code 1.
+
+    The exit code is 3 where nothing went wrong, but what the command needs is not on this machine.
+    """
     if not Path("Pulumi.yaml").is_file():
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, StackError) as error:
+    except MissingToolError as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, PulumiError, StackError) as error:
         sys.exit(str(error))
 
 
@@ -73,6 +84,20 @@ def preview_command(
         print(json.dumps(graph.to_json(), indent=2, sort_keys=True))
     else:
         console.print(tree(graph), soft_wrap=True)
+
+
+@application.command("security")
+def security_command(
+    stack: Stack = "local",
+    config: Config = None,
+    write: Annotated[bool, typer.Option("--write", help=f"Write the page to {SECURITY_PAGE} instead.")] = False,
+) -> None:
+    """Print what each role of a stack may do, and everything else that lets somebody in, as a page in Markdown."""
+    page = security_page(graph_with_placeholders(load(stack, config or [])))
+    if write:
+        SECURITY_PAGE.write_text(page, encoding="utf-8")
+    else:
+        print(page, end="")
 
 
 @application.command("demo")
@@ -94,3 +119,9 @@ def down_command() -> None:
     console.print(
         f"Stack {owner.stack} (process {owner.pid}) is down." if owner else "No stack was up; nothing is left."
     )
+
+
+@local.command("pulumi")
+def pulumi_command() -> None:
+    """Deploy the stack into the emulator with the real Pulumi CLI and Docker, ask it, deploy again, destroy it."""
+    local_pulumi(console)

@@ -86,7 +86,7 @@ def staged(bundles: list[LocalBundle]) -> dict[str, tuple[bytes, int, float]]:
 def test_the_build_context_holds_the_handlers_the_chosen_bundles_and_nothing_else(project: Path) -> None:
     (project / "README.md").write_text("not in the image")
     (project / "handlers" / "__pycache__").mkdir()
-    (project / "handlers" / "__pycache__" / "x.pyc").write_bytes(b"")
+    (project / "handlers" / "__pycache__" / "x.pyc").write_bytes(b"compiled")
     [bundle] = read_bundles(settings(), "dev")
     files = {path for path, (content, _, _) in staged([bundle]).items() if content}
     assert {path for path in files if not path.startswith("handlers/")} == {

@@ -26,8 +26,8 @@ WORKBENCH = [sys.executable, "-m", "workbench", "local"]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A clone of what the commands need, so that they leave the checkout's own stack alone."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for folder in ("handlers", "infra", "models/demo", "workbench"):
+    ignore = shutil.ignore_patterns("__pycache__", ".venv")
+    for folder in ("handlers", "infra", "models/demo", "policy", "workbench"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=ignore)
     for file in ("__main__.py", *(path.name for path in PROJECT.glob("Pulumi*.yaml"))):
         shutil.copyfile(PROJECT / file, tmp_path / file)

@@ -57,6 +57,20 @@ Box()
     }
 
 
+def test_secrets_and_where_an_input_comes_from_are_recorded(previewed: Previewed) -> None:
+    graph = previewed(
+        """
+group = aws.cloudwatch.LogGroup("group")
+tags = {"name": group.name, "token": pulumi.Output.secret("hush")}
+aws.cloudwatch.LogGroup("other", name_prefix="plain", tags=tags)
+"""
+    )
+    group, other = graph.resources
+    assert other.sources == {"tags": (group.urn,)}
+    assert other.secrets == ("tags.token",)
+    assert other.inputs["tags"]["token"] == "hush"
+
+
 def test_a_type_that_nobody_listed_is_refused(previewed: Previewed) -> None:
     with pytest.raises(ProgramError, match="aws:sqs/queue:Queue, which this preview does not know"):
         previewed('aws.sqs.Queue("queue")')

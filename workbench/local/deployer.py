@@ -19,6 +19,18 @@ from .translations import FUNCTIONS, RESOURCES, Context, Declared, parse_tags
 T = TypeVar("T")
 
 _PROVIDER = "pulumi:providers:aws"
+# How the AWS provider reaches AWS, or an emulator, and as whom; here boto3 does, at an endpoint of its own.
+_ABOUT_THE_WAY_TO_AWS = (
+    "version",
+    "accessKey",
+    "secretKey",
+    "endpoints",
+    "s3UsePathStyle",
+    "skipCredentialsValidation",
+    "skipMetadataApiCheck",
+    "skipRegionValidation",
+    "skipRequestingAccountId",
+)
 
 
 class EmulatorProvider:
@@ -65,7 +77,7 @@ class EmulatorProvider:
         inputs = Inputs(f"{resource.type} {resource.name}", resource.inputs)
         inputs.take("defaultTags")
         _calling(resource.name, lambda: inputs.expect("region", self._context.clients.region))
-        for key in ("version", "skipCredentialsValidation", "skipRegionValidation"):
+        for key in _ABOUT_THE_WAY_TO_AWS:
             inputs.take(key)
         _calling(resource.name, inputs.finish)
         with self._lock:

@@ -40,12 +40,16 @@ class Emulator:
         port: the TCP port; None or 0 picks a free one.
         concurrency: executions of all functions together that may be under way at once, the account's limit on AWS.
             A request past it is throttled.
+        functions: the URL that executes every function, for a deployer that does not tell the emulator so itself, such
+            as the Pulumi CLI. Repositories are then at the emulator's own registry, for Docker to push to.
 
     Raises:
         EmulatorError: the port is taken, or the emulator ended or did not answer in time.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, concurrency: int = 10) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, concurrency: int = 10, functions: str | None = None
+    ) -> None:
         if concurrency < 1:
             # MiniStack takes 0 for no limit at all
             raise ValueError(f"concurrency is {concurrency}; at least one execution must be possible.")
@@ -53,6 +57,7 @@ class Emulator:
         self.log = self.folder / "logs" / "emulator.log"
         self.concurrency = concurrency
         self._requested_port = port or 0
+        self._functions = functions
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -85,7 +90,11 @@ class Emulator:
             descriptor = listener.fileno()
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", _CHILD, self.folder, "workbench.local.emulator_server", str(descriptor)],
+                    [
+                        *(sys.executable, "-P", _CHILD, self.folder, "workbench.local.emulator_server"),
+                        str(descriptor),
+                        *([self._functions, f"{HOST}:{self.port}"] if self._functions else ()),
+                    ],
                     stdin=subprocess.PIPE,  # never written to: its end is how the child learns of this process's
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -1,7 +1,9 @@
 """The emulator's process: MiniStack's ASGI application, served on a socket that the parent has opened.
 
 Run as a module by `emulator.Emulator`; the argument is the number of that socket's file descriptor. What is added to
-MiniStack is one piece of middleware, `FunctionErrors`. Nothing of MiniStack's own is replaced.
+MiniStack is middleware: `FunctionErrors` and, for a deployer that knows nothing of the emulator, `ForeignDeployer`, when
+the URL that executes functions and the registry's host are given as further arguments. Nothing of MiniStack's own is
+replaced.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import sys
 import urllib.request
@@ -19,6 +22,7 @@ from hypercorn.config import Config
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
+    ASGIReceiveEvent,
     ASGISendCallable,
     ASGISendEvent,
     HTTPResponseStartEvent,
@@ -34,6 +38,10 @@ _EXECUTE_API_PATH = "/_aws/execute-api/"
 # answer, which is why `lambda_service.service` answers with an address instead of the error itself.
 _PROXY_FAILURE = "Proxy target "
 _REFERENCE = re.compile(r"Proxy target returned HTTP 502: (http://127\.0\.0\.1:\d+/errors/[0-9a-f-]{36})")
+
+_CREATE_FUNCTION = re.compile(r"/2015-03-31/functions/?")
+_PROXY_OF = "MINISTACK_LAMBDA_PROXY_"
+_AWS_REGISTRY = re.compile(rb"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 
 _INTERNAL_SERVER_ERROR = b'{"message":"Internal Server Error"}'
 _FETCH_TIMEOUT = 5.0  # seconds
@@ -56,6 +64,46 @@ class FunctionErrors:
             elif _is_execute_api(scope):
                 send = _Rewrite(send, _integration_failed, _integration_response)
         await self._application(scope, receive, send)
+
+
+class ForeignDeployer:
+    """Lets a deployer that takes the emulator for AWS, such as the Pulumi CLI, get functions that run and images that stay.
+
+    MiniStack executes a function elsewhere when a variable of its process names the function; a function is named there
+    when it is created. And MiniStack gives a repository the address that it has on AWS, although it serves the registry
+    itself: answers of ECR name `registry` instead.
+    """
+
+    def __init__(self, application: ASGIFramework, functions: str, registry: str) -> None:
+        self._application = application
+        self._functions = functions
+        self._registry = registry.encode()
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "http":
+            headers = {name.lower(): value for name, value in scope["headers"]}
+            if scope["method"] == "POST" and _CREATE_FUNCTION.fullmatch(scope["path"]):
+                receive = self._name_function(receive)
+            elif headers.get(b"x-amz-target", b"").startswith(b"AmazonEC2ContainerRegistry"):
+                send = _Rewrite(send, lambda _: True, self._at_registry)
+        await self._application(scope, receive, send)
+
+    def _name_function(self, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
+        body = bytearray()
+
+        async def named() -> ASGIReceiveEvent:
+            event = await receive()
+            if event["type"] == "http.request":
+                body.extend(event["body"])
+                if not event["more_body"]:
+                    with contextlib.suppress(ValueError, KeyError, TypeError):  # MiniStack says what is wrong with it
+                        os.environ[_PROXY_OF + json.loads(body)["FunctionName"]] = self._functions
+            return event
+
+        return named
+
+    async def _at_registry(self, status: int, body: bytes) -> tuple[int, bytes]:
+        return status, _AWS_REGISTRY.sub(self._registry, body)
 
 
 class _Rewrite:
@@ -139,7 +187,11 @@ def main() -> None:
     config.bind = [f"fd://{sys.argv[1]}"]
     config.keep_alive_timeout = 75  # seconds, as MiniStack sets for itself
     # Never shuts down by itself, and takes no signal for it: all of its state is in memory, and the parent ends it.
-    asyncio.run(serve(FunctionErrors(app), config, shutdown_trigger=asyncio.Event().wait))
+    application: ASGIFramework = FunctionErrors(app)
+    if deployer := sys.argv[2:]:
+        functions, registry = deployer
+        application = ForeignDeployer(application, functions, registry)
+    asyncio.run(serve(application, config, shutdown_trigger=asyncio.Event().wait))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 from .lambda_service.functions import ImageTarget
 
 # What the stages of handlers/Dockerfile set: the command, and where a build context's models end up.
-_COMMAND = "handlers.{target}.app.handler"
-_MODELS = "/opt/models"
+COMMAND = "handlers.{target}.app.handler"
+MODELS = "/opt/models"
 
 
 class Images:
@@ -25,7 +25,7 @@ class Images:
             content.update(path.relative_to(context).as_posix().encode() + b"\0" + path.read_bytes())
         uri = f"{repository}@sha256:{content.hexdigest()}"
         self._targets[uri] = ImageTarget(
-            command=(_COMMAND.format(target=target),), folders={_MODELS: (context / "models").resolve()}
+            command=(COMMAND.format(target=target),), folders={MODELS: (context / "models").resolve()}
         )
         return uri
 

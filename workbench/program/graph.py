@@ -15,7 +15,9 @@ class Resource:
     """A registered resource.
 
     `parent` and `depends_on` hold URNs; the parent is empty below the stack. `provider`, and for a component of another
-    package `providers`, hold references: a provider's URN, `::` and its id.
+    package `providers`, hold references: a provider's URN, `::` and its id. `sources` holds, for each input that is made
+    of outputs, the URNs of the resources that those are of, and `secrets` the paths of the inputs that Pulumi keeps
+    encrypted in its state.
     """
 
     urn: str
@@ -31,6 +33,8 @@ class Resource:
     retain_on_delete: bool = False
     ignore_changes: tuple[str, ...] = ()
     delete_timeout: str = ""
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass

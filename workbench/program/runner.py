@@ -11,11 +11,13 @@ import contextvars
 import logging
 import runpy
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
 import pulumi
+from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import engine_pb2, resource_pb2
@@ -85,6 +87,11 @@ class _Monitor(mocks.MockMonitor):
             retain_on_delete=bool(request.retainOnDelete),
             ignore_changes=tuple(request.ignoreChanges),
             delete_timeout=request.customTimeouts.delete,
+            sources={
+                key: tuple(sorted(value.urns)) for key, value in request.propertyDependencies.items() if value.urns
+            },
+            # Of the message itself: the SDK makes the whole of an input a secret that has one somewhere inside.
+            secrets=tuple(sorted(_secrets(json_format.MessageToDict(request.object)))),
         )
         with self._lock:
             if any(other.urn == urn for other in self._graph.resources):
@@ -183,6 +190,18 @@ def _has_provider(resource: Resource) -> bool:
 def _serialized(values: dict[str, Any]) -> Any:
     # The SDK calls the monitor on threads of a pool, which have no event loop.
     return asyncio.run(rpc.serialize_properties(values, {}))
+
+
+def _secrets(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of the secrets in property values, as `a.b[0].c`."""
+    if rpc.is_rpc_secret(value):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _secrets(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _secrets(item, f"{path}[{index}]")
 
 
 def _values(value: Any) -> Any:
