@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.bundles import read_bundles
+from infra.docker_engine import check_builder
 from infra.efs import EfsInference
 from infra.inference import Inference, InferenceArgs
 from infra.models import ModelBucket, ModelBucketArgs
@@ -22,6 +23,7 @@ args = {
     )
     for architecture in settings.architectures
 }
+check_builder(settings)
 
 prefix = f"{pulumi.get_project()}-{stack}"
 provider = aws_provider()

@@ -11,7 +11,7 @@ from . import policies
 from .bundles import digests
 from .file_system import ModelFileSystem
 from .function import ContainerFunction, ContainerFunctionArgs, FileSystemMount
-from .image import FunctionImage, FunctionImageArgs
+from .image import FunctionImage
 from .inference import Inference, InferenceArgs
 from .models import ModelBucket
 from .network import IsolatedNetwork, IsolatedNetworkArgs
@@ -39,13 +39,14 @@ class EfsInference(Inference):
 
         network = IsolatedNetwork(name, IsolatedNetworkArgs(cidr=args.stack.vpc_cidr, region=region), opts=child)
         file_system = ModelFileSystem(name, network, opts=child)
-        image = FunctionImage(name, FunctionImageArgs(target="efs"), opts=child)
+        image = FunctionImage(name, args.image_build("efs"), opts=child)
 
         loader = ContainerFunction(
             f"{name}-loader",
             ContainerFunctionArgs(
                 image_uri=image.uri,
                 command="handlers.efs.loader.handler",
+                cpu=args.stack.cpu,
                 memory=_LOADER_MEMORY_MB,
                 timeout=_LOADER_TIMEOUT_S,
                 log_retention_days=args.stack.log_retention_days,
@@ -80,6 +81,7 @@ class EfsInference(Inference):
             ContainerFunctionArgs(
                 image_uri=image.uri,
                 command="handlers.efs.app.handler",
+                cpu=args.stack.cpu,
                 memory=args.function.memory,
                 timeout=args.function.timeout,
                 log_retention_days=args.stack.log_retention_days,

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import policies
-from .image import CPU_ARCHITECTURE
+from .settings import Cpu
 
 ALIAS = "live"
 
@@ -34,6 +34,7 @@ class ContainerFunctionArgs:
 
     image_uri: pulumi.Input[str]
     command: str
+    cpu: Cpu
     memory: int
     timeout: int
     log_retention_days: int
@@ -74,7 +75,7 @@ class ContainerFunction(pulumi.ComponentResource):
             package_type="Image",
             image_uri=args.image_uri,
             image_config=aws.lambda_.FunctionImageConfigArgs(commands=[args.command]),
-            architectures=[CPU_ARCHITECTURE],
+            architectures=[args.cpu],
             role=role.arn,
             memory_size=args.memory,
             timeout=args.timeout,

@@ -11,6 +11,7 @@ from .api import HttpApi, HttpApiArgs
 from .bundles import LocalBundle
 from .function import ContainerFunction
 from .image import FunctionImage
+from .image_build import ImageBuild, image_build
 from .settings import FunctionSettings, Settings
 
 
@@ -21,6 +22,17 @@ class InferenceArgs:
     bundles: Sequence[LocalBundle]
     function: FunctionSettings
     stack: Settings
+
+    def image_build(self, target: str, bundles: Sequence[LocalBundle] = ()) -> ImageBuild:
+        """The build of the image, with `bundles` in it, for the engine and the processors that the stack is set to."""
+        return image_build(
+            target,
+            bundles,
+            engine=self.function.engine,
+            cpu=self.stack.cpu,
+            base_image=self.stack.base_image,
+            torch_index=self.stack.torch_index,
+        )
 
 
 class Inference(pulumi.ComponentResource):

@@ -8,7 +8,7 @@ import pulumi
 
 from .bundles import digests
 from .function import ContainerFunction, ContainerFunctionArgs
-from .image import FunctionImage, FunctionImageArgs
+from .image import FunctionImage
 from .inference import Inference, InferenceArgs
 
 MODELS_FOLDER = "/opt/models"
@@ -21,12 +21,13 @@ class OciInference(Inference):
         super().__init__("ml-inference:infra:OciInference", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        image = FunctionImage(name, FunctionImageArgs(target="oci", bundles=args.bundles), opts=child)
+        image = FunctionImage(name, args.image_build("oci", args.bundles), opts=child)
         function = ContainerFunction(
             name,
             ContainerFunctionArgs(
                 image_uri=image.uri,
                 command="handlers.oci.app.handler",
+                cpu=args.stack.cpu,
                 memory=args.function.memory,
                 timeout=args.function.timeout,
                 log_retention_days=args.stack.log_retention_days,

@@ -9,7 +9,7 @@ import pulumi
 from . import policies
 from .bundles import digests
 from .function import ContainerFunction, ContainerFunctionArgs
-from .image import FunctionImage, FunctionImageArgs
+from .image import FunctionImage
 from .inference import Inference, InferenceArgs
 from .models import ModelBucket
 
@@ -23,12 +23,13 @@ class S3Inference(Inference):
         super().__init__("ml-inference:infra:S3Inference", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        image = FunctionImage(name, FunctionImageArgs(target="s3"), opts=child)
+        image = FunctionImage(name, args.image_build("s3"), opts=child)
         function = ContainerFunction(
             name,
             ContainerFunctionArgs(
                 image_uri=image.uri,
                 command="handlers.s3.app.handler",
+                cpu=args.stack.cpu,
                 memory=args.function.memory,
                 timeout=args.function.timeout,
                 log_retention_days=args.stack.log_retention_days,

@@ -19,6 +19,7 @@ from .section import ConfigError, Section, conflict, limits, parse, sentences
 
 Architecture = Literal["efs", "s3", "oci"]
 Engine = Literal["onnx", "torch"]
+Cpu = Literal["x86_64", "arm64"]
 Precision = Literal["fp32", "int8"]
 Auth = Literal["none", "iam", "jwt"]
 Task = Literal[
@@ -29,6 +30,9 @@ Task = Literal[
     "fill-mask",
     "zero-shot-classification",
 ]
+
+# AWS rebuilds it with fixes under the same tag; the Dockerfile has the same default.
+BASE_IMAGE = "public.ecr.aws/lambda/python:3.13"
 
 # CloudWatch Logs accepts these periods and no others (PutRetentionPolicy, retentionInDays).
 RetentionDays = Literal[
@@ -157,6 +161,21 @@ class Settings(Section):
     # New accounts cannot have more than 3008 MB per function until they ask for it.
     memory: int = Field(default=3008, ge=128, le=10240, json_schema_extra=_MEMORY)
     timeout: int = Field(default=30, ge=1, le=30, json_schema_extra=_TIMEOUT)
+    cpu: Cpu = Field(
+        default="x86_64", json_schema_extra=limits("x86_64 or arm64", "Lambda runs on no other processors")
+    )
+    base_image: str = Field(
+        default=BASE_IMAGE,
+        min_length=1,
+        json_schema_extra=limits(
+            "an image with Python and Lambda's runtime interface client", "the functions' images are built on it"
+        ),
+    )
+    torch_index: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        json_schema_extra=limits("the URL of a package index", "images for the engine torch get PyTorch from it"),
+    )
     log_retention_days: RetentionDays = Field(
         default=14,
         json_schema_extra=limits(

@@ -1,0 +1,66 @@
+"""Runs while an image is built, and is no part of it: leaves of what was installed what serving needs, ready to import.
+
+`python3 slim.py FOLDER` removes what no function imports, compiles the rest, and gives everything the same modes and
+times, so that the same versions make the same layer on every machine. It fails where the base image is for other
+processors than the build, TARGETARCH: the image would be labelled for processors that cannot run it.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+# By package, as patterns below FOLDER. Only what is never imported at serving time, or has nothing to import.
+UNUSED = (
+    "bin",  # commands
+    "numpy/**/tests",
+    "onnxruntime/quantization",  # tools that prepare models
+    "onnxruntime/tools",
+    "onnxruntime/transformers",
+    "torch/include",  # headers, CMake files and programs to build and test extensions
+    "torch/share",
+    "torch/test",
+    "torch/bin/*",
+    "torch/lib/*test*",
+    "torch/lib/*.a",
+)
+# torch looks for it when it is imported.
+KEPT = ("torch/bin/torch_shm_manager",)
+
+
+def slim(root: Path) -> None:
+    """Removes, compiles and normalises what lies below `root`."""
+    kept = {root / path for path in KEPT}
+    for pattern in UNUSED:
+        for path in sorted(root.glob(pattern)):
+            if path in kept:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    # The file system of a function is read-only: what is not compiled here is compiled anew at each cold start. And what
+    # is never edited need not be compared with its source at each import.
+    compileall.compile_dir(root, quiet=1, workers=0, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    for path in (*root.rglob("*"), root):
+        # Lambda runs a function as a user who owns none of its files.
+        executable = path.is_dir() or path.stat().st_mode & 0o100
+        path.chmod(0o755 if executable else 0o644)
+        os.utime(path, (0, 0))
+
+
+def check_processors(target: str) -> None:
+    """Ends the build unless Python runs on the processors `target`, in the words of container images."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    if machine != target:
+        sys.exit(f"The build is for {target}, but it is built on an image for other processors ({machine}).")
+
+
+if __name__ == "__main__":
+    check_processors(os.environ["TARGETARCH"])
+    slim(Path(sys.argv[1]))
