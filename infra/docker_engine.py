@@ -124,7 +124,12 @@ def explain(output: str) -> str:
     return "Docker failed; its last words are:\n" + "\n".join(output.strip().splitlines()[-_LAST_LINES:])
 
 
-def docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+# The classic builder of older versions knows no mounts. And Lambda takes an image, but no index of an image and the
+# attestation that newer versions add; Pulumi's provider, which calls the engine itself, asks for none either.
+BUILDING = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+
+
+def docker(*arguments: str) -> str:
     """What `docker <arguments>` prints.
 
     Raises:
@@ -136,8 +141,7 @@ def docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str
             capture_output=True,
             text=True,
             check=False,
-            # The classic builder of older versions knows no mounts.
-            env={**os.environ, "DOCKER_BUILDKIT": "1", **(environment or {})},
+            env={**os.environ, **BUILDING},
         )
     except FileNotFoundError:
         raise DockerError(

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from infra.docker_engine import DockerError
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
@@ -55,7 +56,7 @@ def main() -> None:
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, StackError) as error:
+    except (AlreadyRunningError, DemoError, DockerError, EmulatorError, ModelError, ProgramError, StackError) as error:
         sys.exit(str(error))
 
 
@@ -80,9 +81,17 @@ def demo_command() -> None:
 
 
 @local.command("up")
-def up_command(stack: Stack = "local", config: Config = None, port: Port = 4566) -> None:
+def up_command(
+    stack: Stack = "local",
+    config: Config = None,
+    port: Port = 4566,
+    containers: Annotated[
+        bool,
+        typer.Option("--containers", help="Build the images and run the functions from them; needs Docker Engine."),
+    ] = False,
+) -> None:
     """Keep the stack running until Ctrl-C, and print its outputs and the three ways to test it."""
-    up(load(stack, config or []), port, console)
+    up(load(stack, config or []), port, console, containers)
 
 
 @local.command("down")
