@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models check format models demo-models clean
+.PHONY: help demo test test-models test-images check format models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: .venv/.test ## run the tests
 
 test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
 	$(BIN)/python -m pytest -m models tests/models
+
+test-images: .venv/.test ## build the images, run them as Lambda does, and push them; needs Docker Engine
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m pytest --timeout 900 tests/images
 
 check: .venv/.test ## lint, formatting and types
 	$(BIN)/ruff check

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from infra.docker_engine import DockerError
+from infra.section import ConfigError
+from workbench.images.commands import images
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
@@ -32,6 +34,7 @@ application = typer.Typer(
 local = typer.Typer(no_args_is_help=True, help="The stack on this machine, without AWS, Docker or the Pulumi CLI.")
 application.add_typer(local, name="local")
 application.add_typer(models, name="models")
+application.add_typer(images, name="images")
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[
@@ -56,7 +59,16 @@ def main() -> None:
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, DockerError, EmulatorError, ModelError, ProgramError, StackError) as error:
+    except (
+        AlreadyRunningError,
+        ConfigError,
+        DemoError,
+        DockerError,
+        EmulatorError,
+        ModelError,
+        ProgramError,
+        StackError,
+    ) as error:
         sys.exit(str(error))
 
 
