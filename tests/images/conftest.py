@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import os
@@ -67,8 +68,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             with docker_machine.engine(folder) as host:
                 patch.setenv("DOCKER_HOST", host)
                 yield
-            # The kernel keeps what an engine has mounted; pytest keeps the folders of the last runs.
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)  # pytest keeps the folders of its last runs
         else:
             pytest.exit(NO_ENGINE, returncode=1)
 
@@ -83,12 +83,10 @@ def registry(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def base(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The base image: AWS's where it can be had, else the stand-in."""
-    for command in (("image", "inspect"), ("pull", "--quiet")):
-        try:
-            docker(*command, BASE_IMAGE)
-        except DockerError:
-            continue
-        return BASE_IMAGE
+    for command in (("image", "inspect", BASE_IMAGE), ("pull", "--quiet", BASE_IMAGE), ("image", "inspect", STAND_IN)):
+        with contextlib.suppress(DockerError):
+            docker(*command)
+            return command[-1]
     if not (shutil.which("debootstrap") and os.geteuid() == 0):
         pytest.exit(NO_BASE, returncode=1)
     stand_in.make(tmp_path_factory.mktemp("stand-in"), STAND_IN)

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 START_LIMIT = 60.0  # seconds
+DISK = 40_000_000_000  # bytes that an engine of the tests' own may take; what it does not take is not there
 
 # `u` and `pw`, as htpasswd -B writes them; a registry that asks for these refuses everybody else.
 CREDENTIALS = ("u", "pw")
@@ -51,20 +53,43 @@ def answers(host: str | None = None) -> bool:
 
 
 @contextlib.contextmanager
-def engine(folder: Path) -> Iterator[str]:
-    """An engine with all its data in `folder`, and the URL it listens at. Needs root and the command dockerd.
+def engine(folder: Path, size: int = DISK) -> Iterator[str]:
+    """An engine with all its data in `folder`, on a disk of `size` bytes, and the URL that it listens at.
 
-    Its builds and containers use the network of this machine: it leaves the packet filter alone.
+    Needs root and the command dockerd. Its builds and containers use the network of this machine: it leaves the packet filter alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    host = f"unix://{folder}/docker.sock"
-    command = [
-        *("dockerd", "--host", host, "--pidfile", f"{folder}/pid"),
-        *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"),
-        *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
-    ]
-    with _running(command, folder / "dockerd.log", lambda: answers(host)):
-        yield host
+    # The name of a socket has 107 characters at most, and an engine has some of its own below `run`.
+    with tempfile.TemporaryDirectory(prefix="docker-", ignore_cleanup_errors=True) as run:
+        host = f"unix://{run}/docker.sock"
+        command = [
+            *("dockerd", "--host", host, "--pidfile", f"{run}/pid", "--exec-root", f"{run}/exec"),
+            *("--data-root", f"{folder}/data"),
+            *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
+        ]
+        with _disk(folder / "data", size), _running(command, folder / "dockerd.log", lambda: answers(host)):
+            yield host
+
+
+@contextlib.contextmanager
+def _disk(folder: Path, size: int) -> Iterator[None]:
+    """Makes `folder` a file system of `size` bytes, in one file: the thousands of an engine's take minutes to remove.
+
+    Where that cannot be, it is an ordinary folder.
+    """
+    folder.mkdir()
+    image = folder.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True, check=False).returncode == 0
+    try:
+        yield
+    finally:
+        # An engine mounts the folder over itself. Lazily: what it has mounted below goes a moment after it.
+        while mounted and folder.is_mount():
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        image.unlink()
 
 
 @contextlib.contextmanager

@@ -6,12 +6,16 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
 from infra.docker_engine import DockerError, check_builder, docker, explain
 from infra.settings import Settings
+from workbench.program.config import load
+from workbench.program.graph import Resource
+from workbench.program.runner import ProgramError, run
 
 # As Docker Engine 20.10 and a registry printed them, one fault provoked after the other; from there on as newer
 # versions word it.
@@ -137,6 +141,21 @@ def test_a_preview_and_a_run_without_the_cli_need_no_engine(engine: Path, monkey
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
     monkeypatch.delenv("PULUMI_CONFIG")
     check_builder(settings())
+
+
+def test_without_an_engine_the_program_registers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", "{}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    class Nothing:
+        def create(self, resource: Resource) -> tuple[str, dict[str, Any]]:
+            raise AssertionError(resource.urn)
+
+        def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
+            raise AssertionError(token)
+
+    with pytest.raises(ProgramError, match="There is no command docker"):
+        run(load("local"), Nothing())
 
 
 def test_a_machine_without_docker_is_told_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
