@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mutants test-models local-pulumi check format models demo-models clean
+.PHONY: help demo test test-models test-mutants test-images local-pulumi check format models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ local-pulumi: .venv/.demo policy/.venv/.pack ## deploy to the emulator with the 
 
 test-mutants: .venv/.test ## put faults into the program one by one, and see the tests find each
 	$(BIN)/python -m tests.mutants
+
+test-images: .venv/.test ## build the images, run them as Lambda does, and push them; needs Docker Engine
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m pytest --timeout 900 tests/images
 
 check: .venv/.test policy/.venv/.pack ## lint, formatting and types
 	$(BIN)/ruff check

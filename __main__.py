@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra.docker_engine import check_builder
 from infra.domain import CustomDomain
 from infra.efs import EfsInference
 from infra.guards import check_stack, check_zones
@@ -19,6 +20,7 @@ region = check_stack(settings)
 args: dict[Architecture, InferenceArgs] = {
     architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures
 }
+check_builder(settings)
 
 prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
 provider = aws_provider()
@@ -40,7 +42,9 @@ if stored := [bundle for key in args if key in ("efs", "s3") for bundle in args[
 if "oci" in args:
     inference["oci"] = OciInference(f"{prefix}-oci", args["oci"], opts=options)
 if settings.monitoring:
-    watched = MonitoringArgs(inference=inference, made_from=args, alarms=settings.alarms, region=region)
+    watched = MonitoringArgs(
+        inference=inference, made_from=args, alarms=settings.alarms, region=region, cpu=settings.cpu
+    )
     Monitoring(f"{prefix}-monitoring", watched, opts=options)
 
 pulumi.export("endpoints", {key: value.endpoint for key, value in inference.items()})

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from .bundles import digests
 from .file_system import ModelFileSystem, ModelFileSystemArgs
 from .function import ContainerFunction, ContainerFunctionArgs, FileSystemMount
-from .image import FunctionImage, FunctionImageArgs
+from .image import FunctionImage
 from .inference import Inference, InferenceArgs
 from .models import ModelBucket
 from .network import IsolatedNetwork, IsolatedNetworkArgs
@@ -42,7 +42,7 @@ class EfsInference(Inference):
             ModelFileSystemArgs(network=network, kms_key_arn=args.stack.kms_key_arn, protect=args.stack.protect_data),
             opts=child,
         )
-        image = FunctionImage(name, FunctionImageArgs(target="efs", kms_key_arn=args.stack.kms_key_arn), opts=child)
+        image = FunctionImage(name, args.image(), opts=child)
 
         def mounted_from(security_group_id: pulumi.Output[str]) -> FileSystemMount:
             return FileSystemMount(
@@ -57,6 +57,7 @@ class EfsInference(Inference):
             ContainerFunctionArgs(
                 image_uri=image.uri,
                 command="handlers.efs.loader.handler",
+                cpu=args.stack.cpu,
                 memory=_LOADER_MEMORY_MB,
                 timeout=_LOADER_TIMEOUT_S,
                 log_retention_days=args.stack.log_retention_days,

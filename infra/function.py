@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 
 from . import policies
-from .image import CPU_ARCHITECTURE
 from .options import Rollout
+from .settings import Cpu
 
 ALIAS = "live"
 
@@ -36,6 +36,7 @@ class ContainerFunctionArgs:
 
     image_uri: pulumi.Input[str]
     command: str
+    cpu: Cpu
     memory: int
     timeout: int
     log_retention_days: int
@@ -86,7 +87,7 @@ class ContainerFunction(pulumi.ComponentResource):
             package_type="Image",
             image_uri=args.image_uri,
             image_config=aws.lambda_.FunctionImageConfigArgs(commands=[args.command]),
-            architectures=[CPU_ARCHITECTURE],
+            architectures=[args.cpu],
             role=role.arn,
             memory_size=args.memory,
             timeout=args.timeout,

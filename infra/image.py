@@ -1,28 +1,15 @@
-"""A container image for one architecture: its repository, what goes into the build, and the image by digest."""
+"""A container image for one architecture: its repository, and the image in it by digest."""
 
 from __future__ import annotations
 
-import filecmp
 import json
-import os
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
-from handlers.serving.bundle import MANIFEST
-
-from .bundles import LocalBundle
-
-# One value in two spellings: what the image is built for is what the function runs on.
-CPU_ARCHITECTURE = "x86_64"
-PLATFORM = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}[CPU_ARCHITECTURE]
-
-BUILD = Path(".build")
+from .image_build import ImageBuild
 
 # Untagged images are older pushes; functions pinned to one by digest keep working until it is expired.
 _KEPT_UNTAGGED = 5
@@ -30,10 +17,9 @@ _KEPT_UNTAGGED = 5
 
 @dataclass(kw_only=True)
 class FunctionImageArgs:
-    """The target of handlers/Dockerfile to build, the bundles that are copied into the image, and the repository's key."""
+    """What is built, and the key that the repository encrypts with: AWS's own where it is empty."""
 
-    target: str
-    bundles: Sequence[LocalBundle] = field(default_factory=list)
+    build: ImageBuild
     kms_key_arn: str = ""
 
 
@@ -46,6 +32,7 @@ class FunctionImage(pulumi.ComponentResource):
     def __init__(self, name: str, args: FunctionImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ml-inference:infra:FunctionImage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        build = args.build
 
         repository = aws.ecr.Repository(
             f"{name}-repository",
@@ -60,15 +47,15 @@ class FunctionImage(pulumi.ComponentResource):
         token = aws.ecr.get_authorization_token_output(
             registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
         )
-        context = stage_build_context(args.target, args.bundles)
         image = docker.Image(
             f"{name}-image",
             image_name=pulumi.Output.concat(repository.repository_url, ":latest"),
             build=docker.DockerBuildArgs(
-                context=context.as_posix(),
-                dockerfile=(context / "handlers" / "Dockerfile").as_posix(),
-                target=args.target,
-                platform=PLATFORM,
+                context=build.context.as_posix(),
+                dockerfile=build.dockerfile.as_posix(),
+                target=build.target,
+                platform=build.platform,
+                args=build.args,
                 builder_version=docker.BuilderVersion.BUILDER_BUILD_KIT,
             ),
             registry=docker.RegistryArgs(
@@ -100,35 +87,3 @@ def expire_untagged(kept: int) -> str:
         "action": {"type": "expire"},
     }
     return json.dumps({"rules": [rule]})
-
-
-def stage_build_context(target: str, bundles: Sequence[LocalBundle]) -> Path:
-    """The build context of a target: the handlers, the bundles, nothing else, with the same modes and times everywhere.
-
-    A context of its own makes the image depend on what is in the image alone: editing the README does not rebuild it,
-    and a clone with another umask builds the same one. Files that are there already are left untouched, since a stack
-    on this machine may be serving them.
-    """
-    context = BUILD / target
-    wanted = {context / path: path for path in sorted(Path("handlers").rglob("*")) if _belongs_in_image(path)}
-    for bundle in bundles:
-        for path in [MANIFEST, *(file.path for file in bundle.manifest.files)]:
-            wanted[context / "models" / bundle.path / path] = bundle.folder / path
-    (context / "models").mkdir(parents=True, exist_ok=True)
-    for staged in context.rglob("*"):
-        if staged.is_file() and staged not in wanted:
-            staged.unlink()
-    for staged, source in wanted.items():
-        if not staged.is_file() or not filecmp.cmp(source, staged, shallow=False):
-            staged.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, staged)
-        staged.chmod(0o644)
-        os.utime(staged, (0, 0))
-    for folder in [context, *(path for path in context.rglob("*") if path.is_dir())]:
-        folder.chmod(0o755)
-        os.utime(folder, (0, 0))
-    return context
-
-
-def _belongs_in_image(path: Path) -> bool:
-    return path.is_file() and "__pycache__" not in path.parts

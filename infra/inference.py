@@ -15,7 +15,8 @@ from .bundles import LocalBundle, digests, read_bundles
 from .domain import CustomDomain
 from .function import ContainerFunction, ContainerFunctionArgs, FileSystemMount
 from .function_url import FunctionUrl, FunctionUrlArgs
-from .image import FunctionImage
+from .image import FunctionImage, FunctionImageArgs
+from .image_build import image_build
 from .scaling import ProvisionedConcurrency, ProvisionedConcurrencyArgs
 from .settings import Architecture, FunctionSettings, Settings
 from .sizes import check_sizes
@@ -47,6 +48,18 @@ class InferenceArgs:
     def namespace(self) -> str:
         """The CloudWatch namespace of what the handlers measure: the stack's own, so that two stacks do not mix."""
         return f"{pulumi.get_project()}/{pulumi.get_stack()}"
+
+    def image(self, bundles: Sequence[LocalBundle] = ()) -> FunctionImageArgs:
+        """The image, with `bundles` in it, for the engine and the processors that the stack is set to."""
+        build = image_build(
+            self.architecture,
+            bundles,
+            engine=self.function.engine,
+            cpu=self.stack.cpu,
+            base_image=self.stack.base_image,
+            torch_index=self.stack.torch_index,
+        )
+        return FunctionImageArgs(build=build, kms_key_arn=self.stack.kms_key_arn)
 
 
 class Inference(pulumi.ComponentResource):
@@ -81,6 +94,7 @@ class Inference(pulumi.ComponentResource):
             ContainerFunctionArgs(
                 image_uri=image.uri,
                 command=f"handlers.{args.architecture}.app.handler",
+                cpu=args.stack.cpu,
                 memory=args.function.memory,
                 timeout=args.function.timeout,
                 ephemeral_storage=args.function.ephemeral_storage,

@@ -12,7 +12,7 @@ from .api import STAGE
 from .dashboard import PERIOD_S, Watched, dashboard_body
 from .inference import Inference, InferenceArgs
 from .options import Alarms
-from .settings import Architecture
+from .settings import Architecture, Cpu
 
 
 @dataclass(kw_only=True)
@@ -23,6 +23,7 @@ class MonitoringArgs:
     made_from: Mapping[Architecture, InferenceArgs]
     alarms: Alarms
     region: str
+    cpu: Cpu
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -50,7 +51,7 @@ class Monitoring(pulumi.ComponentResource):
             f"{name}-dashboard",
             dashboard_name=name,
             dashboard_body=pulumi.Output.all(*watched).apply(
-                lambda known: dashboard_body(args.region, namespace, known)
+                lambda known: dashboard_body(args.region, namespace, args.cpu, known)
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from .image import FunctionImage, FunctionImageArgs
+from .image import FunctionImage
 from .inference import Inference, InferenceArgs
 
 MODELS_FOLDER = "/opt/models"
@@ -17,9 +17,5 @@ class OciInference(Inference):
         super().__init__("ml-inference:infra:OciInference", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        image = FunctionImage(
-            name,
-            FunctionImageArgs(target="oci", bundles=args.bundles, kms_key_arn=args.stack.kms_key_arn),
-            opts=child,
-        )
+        image = FunctionImage(name, args.image(args.bundles), opts=child)
         self.serve(name, args, image, environment={"MODEL_ROOT": MODELS_FOLDER})

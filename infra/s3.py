@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from .image import FunctionImage, FunctionImageArgs
+from .image import FunctionImage
 from .inference import Inference, InferenceArgs
 from .models import ModelBucket
 from .sizes import keeps_models_in_tmp
@@ -21,7 +21,7 @@ class S3Inference(Inference):
         super().__init__("ml-inference:infra:S3Inference", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        image = FunctionImage(name, FunctionImageArgs(target="s3", kms_key_arn=args.stack.kms_key_arn), opts=child)
+        image = FunctionImage(name, args.image(), opts=child)
         folder = {"MODEL_TMP": TMP_FOLDER} if keeps_models_in_tmp("s3", args.function) else {}
         self.serve(
             name,

@@ -21,6 +21,7 @@ from .section import ConfigError, Section, limits, parse, sentences
 
 Architecture = Literal["efs", "s3", "oci"]
 Engine = Literal["onnx", "torch"]
+Cpu = Literal["x86_64", "arm64"]
 Precision = Literal["fp32", "int8"]
 Auth = Literal["none", "iam", "jwt"]
 FunctionUrlAuth = Literal["iam", "none"]
@@ -32,6 +33,9 @@ Task = Literal[
     "fill-mask",
     "zero-shot-classification",
 ]
+
+# AWS rebuilds it with fixes under the same tag; the Dockerfile has the same default.
+BASE_IMAGE = "public.ecr.aws/lambda/python:3.13"
 
 # CloudWatch Logs accepts these periods and no others (PutRetentionPolicy, retentionInDays).
 RetentionDays = Literal[
@@ -186,6 +190,21 @@ class Settings(Section):
     provisioned_concurrency: int = Field(default=0, ge=0, le=10_000, json_schema_extra=_PROVISIONED)
     scaling: Scaling = Field(default=Scaling(), json_schema_extra=_SCALING)
     reserved_concurrency: int = Field(default=-1, ge=-1, le=10_000, json_schema_extra=_RESERVED)
+    cpu: Cpu = Field(
+        default="x86_64", json_schema_extra=limits("x86_64 or arm64", "Lambda runs on no other processors")
+    )
+    base_image: str = Field(
+        default=BASE_IMAGE,
+        min_length=1,
+        json_schema_extra=limits(
+            "an image with Python and Lambda's runtime interface client", "the functions' images are built on it"
+        ),
+    )
+    torch_index: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        json_schema_extra=limits("the URL of a package index", "images for the engine torch get PyTorch from it"),
+    )
     log_retention_days: RetentionDays = Field(
         default=14,
         json_schema_extra=limits(

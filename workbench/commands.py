@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from infra.docker_engine import DockerError
+from infra.section import ConfigError
+from workbench.images.commands import images
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
@@ -34,6 +37,7 @@ application = typer.Typer(
 local = typer.Typer(no_args_is_help=True, help="The stack on this machine, without AWS, Docker or the Pulumi CLI.")
 application.add_typer(local, name="local")
 application.add_typer(models, name="models")
+application.add_typer(images, name="images")
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[
@@ -66,7 +70,17 @@ def main() -> None:
     except MissingToolError as error:
         print(error, file=sys.stderr)
         sys.exit(3)
-    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, PulumiError, StackError) as error:
+    except (
+        AlreadyRunningError,
+        ConfigError,
+        DemoError,
+        DockerError,
+        EmulatorError,
+        ModelError,
+        ProgramError,
+        PulumiError,
+        StackError,
+    ) as error:
         sys.exit(str(error))
 
 
@@ -107,9 +121,17 @@ def demo_command() -> None:
 
 
 @local.command("up")
-def up_command(stack: Stack = "local", config: Config = None, port: Port = 4566) -> None:
+def up_command(
+    stack: Stack = "local",
+    config: Config = None,
+    port: Port = 4566,
+    containers: Annotated[
+        bool,
+        typer.Option("--containers", help="Build the images and run the functions from them; needs Docker Engine."),
+    ] = False,
+) -> None:
     """Keep the stack running until Ctrl-C, and print its outputs and the three ways to test it."""
-    up(load(stack, config or []), port, console)
+    up(load(stack, config or []), port, console, containers)
 
 
 @local.command("down")

@@ -24,26 +24,48 @@ print(handler({"body": '{"question": "Who?", "context": "Karl Benz"}'}, SimpleNa
 """
 
 
+# What the base image brings along: the runtime interface client and what that imports.
+BASE = ("awslambdaric", "simplejson", "snapshot-restore-py")
+
+# Where the file that installs an engine for the local stack and the list that the image installs of it are.
+LISTS = {
+    "handlers/requirements.txt": "handlers/packages.txt",
+    "handlers/requirements-torch.txt": "handlers/packages-torch.txt",
+}
+
+
 def versions(file: str) -> dict[str, str]:
-    """The pinned packages of a file, by name."""
+    """The pinned packages of a file, by name; builds for the CPU alone are no version of their own."""
     lines = (REPOSITORY / file).read_text().splitlines()
-    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    pins = (line.removesuffix("+cpu").split("==") for line in lines if line and not line.startswith("#"))
     return {canonicalize_name(name): version for name, version in pins}
 
 
 PACKAGES = versions("handlers/packages.txt")
 
 
-def test_the_image_has_the_versions_that_the_tests_run_with() -> None:
-    tested = versions("constraints.txt")
-    assert {name: tested.get(name) for name in PACKAGES} == PACKAGES
+@pytest.mark.parametrize("file", LISTS.values())
+def test_the_image_has_the_versions_that_the_tests_run_with(file: str) -> None:
+    tested, packages = versions("constraints.txt"), versions(file)
+    assert {name: tested.get(name) for name in packages} == packages
 
 
-def test_the_image_has_what_the_handlers_require() -> None:
-    for line in (REPOSITORY / "handlers/requirements.txt").read_text().splitlines():
-        if not line.startswith("#"):
-            requirement = Requirement(line)
-            assert PACKAGES[canonicalize_name(requirement.name)] in requirement.specifier
+@pytest.mark.parametrize("file", LISTS)
+def test_the_image_has_what_the_handlers_require(file: str) -> None:
+    packages = versions(LISTS[file])
+    for line in (REPOSITORY / file).read_text().splitlines():
+        requirement = None if line.startswith("#") else Requirement(line)
+        if requirement and requirement.name not in BASE:
+            assert packages[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_the_image_takes_pytorch_without_gpu_libraries() -> None:
+    assert re.search(r"^torch==[\d.]+\+cpu$", (REPOSITORY / "handlers/packages-torch.txt").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", LISTS.values())
+def test_the_runtime_interface_client_is_the_base_images_own(file: str) -> None:
+    assert not set(BASE) & set(versions(file))
 
 
 @pytest.mark.parametrize("architecture", ["efs", "s3", "oci"])
@@ -54,7 +76,7 @@ def test_the_packages_of_the_image_are_enough_to_answer(
     image = tmp_path / "image"
     image.mkdir()
     (image / "handlers").symlink_to(REPOSITORY / "handlers")
-    for package in PACKAGES:
+    for package in (*PACKAGES, *BASE):
         for file in importlib.metadata.files(package) or []:
             top = image / file.parts[0]
             if file.parts[0] != ".." and not top.exists():

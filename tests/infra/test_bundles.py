@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.bundles import LocalBundle, read_bundles
-from infra.image import stage_build_context
+from infra.image_build import image_build, stage_build_context
 from infra.section import ConfigError
-from infra.settings import FunctionSettings, ModelSource
+from infra.settings import BASE_IMAGE, FunctionSettings, ModelSource
 from workbench.models.bundles import seal
 
 PROJECT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_a_bundle_of_another_precision_is_refused(project: Path) -> None:
 
 
 def staged(bundles: list[LocalBundle]) -> dict[str, tuple[bytes, int, float]]:
-    context = stage_build_context("oci", bundles)
+    context = stage_build_context(Path(".build/oci"), bundles)
     return {
         path.relative_to(context).as_posix(): (
             path.read_bytes() if path.is_file() else b"",
@@ -112,3 +112,25 @@ def test_what_is_no_longer_wanted_leaves_the_build_context(project: Path) -> Non
     files = {path for path in staged([]) if not (project / ".build" / "oci" / path).is_dir()}
     assert "handlers/efs/__init__.py" not in files
     assert not [path for path in files if path.startswith("models/")]
+
+
+def test_folders_that_are_no_longer_wanted_leave_the_build_context(project: Path) -> None:
+    staged(read_bundles(settings(), "dev"))
+    folder = project / ".build/oci/handlers/left"
+    folder.mkdir()
+    assert {path for path in staged([]) if path.startswith(("models/", "handlers/left"))} == set()
+
+
+def test_what_editors_and_systems_leave_in_the_handlers_stays_out_of_the_build_context(project: Path) -> None:
+    before = staged([])
+    for name in (".DS_Store", "efs/.app.py.swp", "efs/app.py.orig", "oci/app.py~", "core"):
+        (project / "handlers" / name).write_text("left over")
+    assert staged([]) == before
+
+
+def test_an_image_of_the_engine_torch_is_told_where_pytorch_comes_from(project: Path) -> None:
+    assert image_build("s3", engine="torch", torch_index="https://index").args == {
+        "BASE_IMAGE": BASE_IMAGE,
+        "ENGINE": "torch",
+        "TORCH_INDEX": "https://index",
+    }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from infra.sample import PASSAGE
+from infra.settings import BASE_IMAGE
 from workbench.program.config import load
 from workbench.program.graph import Graph, Resource, plain
 from workbench.program.preview import preview
@@ -178,6 +180,7 @@ def test_images_are_built_by_buildkit_for_the_functions_platform_and_pushed_to_t
     for image in images:
         build, repository = image.inputs["build"], image.inputs["imageName"].rpartition(":")[0]
         assert build["platform"] == "linux/amd64"
+        assert build["args"] == {"BASE_IMAGE": BASE_IMAGE, "ENGINE": "onnx"}
         assert build["builderVersion"] == "BuilderBuildKit"
         assert build["context"] == f".build/{build['target']}"
         assert image.inputs["registry"]["server"] == repository
@@ -186,6 +189,20 @@ def test_images_are_built_by_buildkit_for_the_functions_platform_and_pushed_to_t
         assert repository.inputs["imageScanningConfiguration"] == {"scanOnPush": True}
         assert repository.inputs["forceDelete"] is True
     assert len(graph.of_type("aws:ecr/lifecyclePolicy:LifecyclePolicy")) == len(architectures)
+
+
+def test_cpu_engine_and_base_image_decide_what_is_built_and_what_the_function_runs_on(
+    configured: Callable[..., Graph],
+) -> None:
+    graph = configured("efs", "oci", cpu="arm64", baseImage="mirror/python:1", torchIndex="https://index")
+    for image in graph.of_type("docker:index/image:Image"):
+        assert image.inputs["build"]["platform"] == "linux/arm64"
+        assert image.inputs["build"]["args"] == {"BASE_IMAGE": "mirror/python:1", "ENGINE": "onnx"}
+    assert {tuple(function.inputs["architectures"]) for function in graph.of_type(FUNCTION)} == {("arm64",)}
+
+
+def test_the_dockerfile_and_the_configuration_agree_on_the_base_image() -> None:
+    assert f"\nARG BASE_IMAGE={BASE_IMAGE}\n" in Path("handlers/Dockerfile").read_text(encoding="utf-8")
 
 
 def test_memory_and_timeout_follow_the_configuration_and_its_overrides(configured: Callable[..., Graph]) -> None:

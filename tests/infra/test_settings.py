@@ -60,6 +60,9 @@ def test_the_cli_is_told_the_same_keys_types_and_defaults_as_the_program_checks(
     ("config", "sentences"),
     [
         ({"models": None}, ["ml-inference:models is missing", "a list of one or more models"]),
+        ({"cpu": "amd64"}, ['ml-inference:cpu is "amd64"', "x86_64 or arm64"]),
+        ({"baseImage": ""}, ["ml-inference:baseImage is", "an image with Python"]),
+        ({"torchIndex": "pytorch"}, ['ml-inference:torchIndex is "pytorch"', "the URL of a package index"]),
         ({"models": []}, ["ml-inference:models is []"]),
         ({"models": [{"name": "nlp1"}]}, ["ml-inference:models[0] needs either source or bundle"]),
         (

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path.cwd()))
 
 from workbench.local.clients import Clients
 from workbench.local.deployer import EmulatorProvider
-from workbench.local.images import Images
+from workbench.local.images import FileSystems, Images
 from workbench.local.translations import Context
 from workbench.program.config import load
 from workbench.program.runner import run
@@ -30,7 +30,7 @@ OUTPUTS = Path("outputs.json")
 def up() -> None:
     config = load("local")
     [endpoints] = json.loads(config.values["aws:endpoints"])
-    context = Context(Clients(endpoints["lambda"], config.region), Images(), "")
+    context = Context(Clients(endpoints["lambda"], config.region), Images(), FileSystems(Path("file-systems")), "")
     graph = run(config, EmulatorProvider(context))
     outputs = graph.outputs
     outputs["endpoints"] = {

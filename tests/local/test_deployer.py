@@ -12,7 +12,7 @@ import pytest
 
 from workbench.local.clients import Clients
 from workbench.local.deployer import EmulatorProvider
-from workbench.local.images import Images
+from workbench.local.images import FileSystems, Images
 from workbench.local.translations import FUNCTIONS, RESOURCES, Context
 from workbench.program import preview
 from workbench.program.config import StackConfig, load
@@ -22,7 +22,9 @@ from workbench.program.runner import ProgramError, run
 
 @pytest.fixture
 def provider(emulator: Any) -> EmulatorProvider:
-    return EmulatorProvider(Context(Clients(emulator.endpoint, "us-east-1"), Images(), "http://127.0.0.1:9/"))
+    return EmulatorProvider(
+        Context(Clients(emulator.endpoint, "us-east-1"), Images(), FileSystems(Path("none")), "http://127.0.0.1:9/")
+    )
 
 
 def resource(kind: str, **inputs: Any) -> Resource:

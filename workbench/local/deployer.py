@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.docker_engine import DockerError
 from workbench.program.graph import Resource
 from workbench.program.naming import NAME_INPUT, physical_name
 from workbench.program.runner import ProgramError
@@ -95,5 +96,5 @@ class EmulatorProvider:
 def _calling(name: str, work: Callable[[], T]) -> T:
     try:
         return work()
-    except (ApiModelError, TranslationError, ClientError, BotoCoreError) as error:
+    except (ApiModelError, TranslationError, DockerError, ClientError, BotoCoreError) as error:
         raise ProgramError(f"{name}: {error}") from error

@@ -13,6 +13,7 @@ from workbench.program.graph import Graph, Resource
 from workbench.program.runner import run
 
 from .clients import Clients
+from .containers import ContainerLauncher, build
 from .deployer import EmulatorProvider
 from .emulator import Emulator
 from .images import FileSystems, Images
@@ -27,9 +28,11 @@ class LocalStack:
     """A stack that answers on this machine, from `with` to the end of its block.
 
     Everything it writes lies below `folder`. `port` is the emulator's; None picks a free one. `concurrency` is how
-    many requests may be executed at once before one is throttled.
+    many requests may be executed at once before one is throttled. With `containers`, the images are built and the
+    functions run in containers of them, as Lambda runs them; without, as processes of this machine.
 
     Raises:
+        DockerError: `containers` are asked for and Docker Engine does not answer.
         EmulatorError: the emulator cannot be started.
         ProgramError: the program stops, or registers what the local stack cannot create.
     """
@@ -39,11 +42,19 @@ class LocalStack:
     clients: Clients
 
     def __init__(
-        self, config: StackConfig, folder: Path = FOLDER, port: int | None = None, concurrency: int = 10
+        self,
+        config: StackConfig,
+        folder: Path = FOLDER,
+        port: int | None = None,
+        concurrency: int = 10,
+        containers: bool = False,
     ) -> None:
         self._config = config
         self._folder = folder
         self._emulator = Emulator(folder, port=port, concurrency=concurrency)
+        self._file_systems = FileSystems(folder / "file-systems")
+        self._images = Images(build if containers else None)
+        self._launcher = ContainerLauncher(folder, self._file_systems) if containers else None
         self._exits = contextlib.ExitStack()
 
     @property
@@ -53,16 +64,18 @@ class LocalStack:
 
     def __enter__(self) -> LocalStack:
         with contextlib.ExitStack() as exits:
+            if self._launcher:
+                exits.enter_context(self._launcher)
             self.emulator = exits.enter_context(self._emulator)
             self.clients = Clients(self.emulator.endpoint, self._config.region)
-            self._images = Images()
             self.functions = exits.enter_context(
                 LambdaService(
                     endpoint=self.emulator.endpoint,
                     folder=self._folder,
                     code=HANDLERS,
                     images=self._images,
-                    mounts=FileSystems(self._folder / "file-systems"),
+                    mounts=self._file_systems,
+                    launcher=self._launcher,
                 )
             )
             self._exits = exits.pop_all()
@@ -75,5 +88,5 @@ class LocalStack:
 
     def deploy(self, progress: Callable[[Resource], None] = lambda _: None) -> Graph:
         """Runs the program, which creates its resources in the emulator; `progress` is called after each."""
-        context = Context(self.clients, self._images, self.functions.url)
+        context = Context(self.clients, self._images, self._file_systems, self.functions.url)
         return run(self._config, EmulatorProvider(context, progress))

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.image_build import PLATFORMS, ImageBuild
+
 from .clients import Clients
-from .images import Images
+from .images import FileSystems, Images
 from .inputs import Inputs, TranslationError, given
 
 Created = tuple[str, dict[str, Any]]
@@ -24,10 +26,11 @@ Created = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Context:
-    """What a translation works with: the clients, the stack's images, and the URL that runs functions."""
+    """What a translation works with: the clients, the stack's images and file systems, and the URL that runs functions."""
 
     clients: Clients
     images: Images
+    file_systems: FileSystems
     lambda_service_url: str
 
     @property
@@ -140,7 +143,7 @@ def _repository_lifecycle(it: Declared, to: Context) -> Created:
 
 
 def _image(it: Declared, to: Context) -> Created:
-    """No image is built here: the functions of the local stack run from the build context itself."""
+    """Built where the stack runs in containers; else the functions run from the build context itself."""
     name = it.inputs.take("imageName")
     build, registry = it.inputs.section("build"), it.inputs.section("registry")
     if build is None or registry is None:
@@ -151,12 +154,17 @@ def _image(it: Declared, to: Context) -> Created:
         raise TranslationError(f"Image {name}: the registry's username or password is empty; a push would be refused.")
     it.inputs.expect("buildOnPreview", False, None)
     it.inputs.expect("skipPush", False, None)
-    build.expect("platform", "linux/amd64", "linux/arm64")
     build.expect("builderVersion", "BuilderBuildKit")
-    context, dockerfile = Path(build.take("context")), Path(build.take("dockerfile"))
-    if not dockerfile.is_file():
-        raise TranslationError(f"Image {name}: there is no Dockerfile at {dockerfile}.")
-    uri = to.images.add(repository, build.take("target"), context)
+    declared = ImageBuild(
+        context=Path(build.take("context")),
+        target=build.take("target"),
+        platform=build.expect("platform", *PLATFORMS.values()),
+        args=build.take("args", {}),
+    )
+    dockerfile = Path(build.take("dockerfile"))
+    if dockerfile != declared.dockerfile or not dockerfile.is_file():
+        raise TranslationError(f"Image {name}: there is no Dockerfile at {dockerfile} in {declared.context}.")
+    uri = to.images.add(repository, declared)
     return uri, {"imageName": name, "repoDigest": uri}
 
 
@@ -233,8 +241,9 @@ def _role(it: Declared, to: Context) -> Created:
 
 
 def _role_policy(it: Declared, to: Context) -> Created:
-    role = it.inputs.take("role")
-    to.clients("iam").put_role_policy(RoleName=role, PolicyName=it.name, PolicyDocument=it.inputs.take("policy"))
+    role, policy = it.inputs.take("role"), it.inputs.take("policy")
+    to.clients("iam").put_role_policy(RoleName=role, PolicyName=it.name, PolicyDocument=policy)
+    to.file_systems.allow(role, policy)
     return f"{role}:{it.name}", {"name": it.name}
 
 
@@ -455,6 +464,8 @@ def _access_point(it: Declared, to: Context) -> Created:
             ),
         ),
     )
+    if posix := access_point.get("PosixUser"):
+        to.file_systems.declare(access_point["AccessPointArn"], posix["Uid"], posix["Gid"])
     return access_point["AccessPointId"], {"arn": access_point["AccessPointArn"]}
 
 

@@ -24,19 +24,19 @@ from .processes import claim
 from .stack import FOLDER, LocalStack
 
 
-def up(config: StackConfig, port: int, console: Console) -> None:
+def up(config: StackConfig, port: int, console: Console, containers: bool = False) -> None:
     """Brings the stack up, prints its outputs and the three ways to test it, and ends it at Ctrl-C or SIGTERM.
 
     Raises:
         AlreadyRunningError: a stack is up in this folder.
-        EmulatorError, ProgramError: the stack could not be brought up.
+        DockerError, EmulatorError, ProgramError: the stack could not be brought up.
     """
     with (
         contextlib.suppress(_Ended),
         _signals_raise(),
         claim(FOLDER, config.stack) as claimed,
         console.status("Starting the AWS emulator") as status,
-        LocalStack(config, FOLDER, port) as stack,
+        LocalStack(config, FOLDER, port, containers=containers) as stack,
     ):
         claimed.record(stack.emulator.endpoint)
         graph = stack.deploy(lambda resource: status.update(f"Created {resource.name}"))

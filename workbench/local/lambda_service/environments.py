@@ -1,33 +1,27 @@
-"""An execution environment: one process of the real Lambda runtime, and the Runtime API it talks to.
+"""An execution environment: one runtime, started by a launcher, and the Runtime API it talks to.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Which environment handles which invocation, and how
-failures are reported to the caller, is not decided here.
+failures are reported to the caller, is not decided here, and neither is what the runtime runs in: see `launchers`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import re
-import shutil
 import signal
-import sys
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import psutil
 from aiohttp import web
 
 from workbench.local.lambda_service.functions import Function
+from workbench.local.lambda_service.launchers import Launcher, Runtime
 
-_CHILD = Path(__file__).parents[1] / "child.py"
 _HOST = "127.0.0.1"
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, and this is the exact number in the
@@ -86,18 +80,12 @@ class Host:
 
     Attributes:
         endpoint: URL of the AWS APIs that functions are to use.
-        folder: marks the processes as belonging to the stack in it, see `child`.
-        task_root: working directory of the runtime and first entry of its import path.
-        environments: each environment makes its `/tmp` here.
-        lifeline: reading end of a pipe that nobody writes to; the processes end with it.
+        launcher: starts their runtimes.
         logger: for errors of this program, not of the functions.
     """
 
     endpoint: str
-    folder: Path
-    task_root: Path
-    environments: Path
-    lifeline: int
+    launcher: Launcher
     logger: logging.Logger
 
 
@@ -111,9 +99,9 @@ class _Delivery:
 
 
 class Environment:
-    """One process that runs `function`, from `start` until it exits or is killed.
+    """One runtime that runs `function`, from `start` until it exits or is killed.
 
-    `on_idle` is called whenever the process asks for its next event after having answered one, `on_exit` when it has
+    `on_idle` is called whenever the runtime asks for its next event after having answered one, `on_exit` when it has
     ended, for whatever reason. To be used from one event loop.
     """
 
@@ -135,40 +123,32 @@ class Environment:
         self._on_idle = on_idle
         self._on_exit = on_exit
         self._id = uuid.uuid4().hex
-        self._tmp = host.environments / self._id
         self._ready: asyncio.Future[float] = loop.create_future()  # the time at which the init phase ended
         self._poll: asyncio.Future[_Delivery] | None = None
         self._delivery: _Delivery | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._runtime: Runtime | None = None
         self._exit: asyncio.Task[None] | None = None
         self._killed = False
 
     @property
     def pid(self) -> int:
-        return self._process.pid if self._process else 0
+        return self._runtime.pid if self._runtime else 0
 
     async def start(self) -> None:
-        """Starts the process; its init phase is under way when this returns."""
-        self._tmp.mkdir(parents=True)
+        """Starts the runtime; its init phase is under way when this returns."""
         # A port for each: the runtime takes no path prefix, and so no environment can reach another one's events.
         api = web.Server(self._serve, access_log=None, logger=self._host.logger)
         server = await asyncio.get_running_loop().create_server(api, _HOST, 0)
         address = "{}:{}".format(*server.sockets[0].getsockname())
         self.started = time.monotonic()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", _CHILD, self._host.folder, "awslambdaric", self.function.handler),
-                stdin=self._host.lifeline,
-                stdout=self._log,
-                stderr=self._log,
-                cwd=self._host.task_root,
-                env=self._environment(address),
-                start_new_session=True,  # so that a kill reaches what the handler starts, and Ctrl-C does not get here
+            self._runtime = await self._host.launcher.launch(
+                self.function, self._id, self._variables(address), self._log
             )
         except BaseException:
             server.close()
             raise
-        self._exit = asyncio.create_task(self._watch(self._process, server, api))
+        self._exit = asyncio.create_task(self._watch(self._runtime, server, api))
 
     async def init(self, limit: float) -> float:
         """Waits for the init phase to end, at most `limit` seconds, and returns how long it took, in seconds.
@@ -192,7 +172,7 @@ class Environment:
             TimeoutError: it took longer; the process is still running.
         """
         if self._poll is None or self._poll.done():
-            raise _exited(self._process.returncode if self._process else None)  # since then
+            raise _exited(self._runtime.returncode if self._runtime else None)  # since then
         self._delivery = _Delivery(invocation, deadline_ms=int((time.time() + limit) * 1000))
         self._poll.set_result(self._delivery)
         try:
@@ -203,20 +183,19 @@ class Environment:
             self._measure_memory()
 
     def kill(self) -> None:
-        """Sends SIGKILL to the process and to everything it started; `on_exit` follows."""
+        """Ends the runtime and everything it started, at once; `on_exit` follows."""
         self._killed = True
-        if self._process is not None and self._process.returncode is None:
-            _kill_group(self._process.pid)
+        if self._runtime is not None:
+            self._runtime.kill()
 
     async def close(self) -> None:
-        """Kills the process and returns when nothing is left of it."""
+        """Kills the runtime and returns when nothing is left of it."""
         self.kill()
         if self._exit is not None:
             await asyncio.shield(self._exit)
 
-    async def _watch(self, process: asyncio.subprocess.Process, server: asyncio.Server, api: web.Server) -> None:
-        code = await process.wait()
-        _kill_group(process.pid)  # what a handler started does not outlive its environment
+    async def _watch(self, runtime: Runtime, server: asyncio.Server, api: web.Server) -> None:
+        code = await runtime.wait()
         failure = _exited(code)
         if not self._ready.done():
             self._ready.set_exception(failure)
@@ -227,7 +206,6 @@ class Environment:
         self._on_exit(self)
         server.close()
         await api.shutdown(0)
-        await asyncio.to_thread(shutil.rmtree, self._tmp, ignore_errors=True)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """The Runtime API."""
@@ -292,20 +270,13 @@ class Environment:
         return _accepted()
 
     def _measure_memory(self) -> None:
-        with contextlib.suppress(OSError, psutil.Error):
-            self.max_memory_mb = max(self.max_memory_mb, -(-_peak_memory(self.pid) // 2**20))
+        if self._runtime is not None:
+            self.max_memory_mb = max(self.max_memory_mb, -(-self._runtime.peak_memory() // 2**20))
 
-    def _environment(self, runtime_api: str) -> dict[str, str]:
+    def _variables(self, runtime_api: str) -> dict[str, str]:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and where the emulator is."""
         function = self.function
         variables = {
-            **function.environment(self._tmp),
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-            "HOME": str(self._tmp),
-            "TMPDIR": str(self._tmp),
-            "LAMBDA_TASK_ROOT": str(self._host.task_root),
             "_HANDLER": function.handler,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -358,17 +329,3 @@ def _accepted(status: int = 202) -> web.Response:
 
 def _refused(status: int, kind: str, message: str) -> web.Response:
     return web.json_response({"errorType": kind, "errorMessage": message}, status=status)
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _peak_memory(pid: int) -> int:
-    """Bytes of physical memory that the process had at most; where the system does not say, what it has now."""
-    if sys.platform == "linux":
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return psutil.Process(pid).memory_info().rss

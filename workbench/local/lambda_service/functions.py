@@ -15,6 +15,8 @@ import aiohttp
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 LATEST = "$LATEST"
 
+_TMP_MB = 512  # unless a function asks for more
+
 
 class UnsupportedFunctionError(Exception):
     """A function that was declared in a way that cannot be run here. The message is a sentence for the user."""
@@ -22,10 +24,14 @@ class UnsupportedFunctionError(Exception):
 
 @dataclass(frozen=True)
 class ImageTarget:
-    """What an image would bring along: the default command, and folders by the path they have inside the image."""
+    """What an image brings along: the default command, and folders by the path they have inside the image.
+
+    `built` is what Docker knows the image by; empty where it has not been built.
+    """
 
     command: Sequence[str]
     folders: Mapping[str, Path]
+    built: str = ""
 
 
 ImageResolver = Callable[[str], ImageTarget]
@@ -37,7 +43,11 @@ MountResolver = Callable[[str], Path]
 
 @dataclass(frozen=True)
 class Function:
-    """A version of a function as it is configured: `timeout` in seconds, `memory_size` in MB."""
+    """A version of a function as it is configured: `timeout` in seconds, `memory_size` and `tmp_size` in MB.
+
+    `image` is what Docker knows its image by, `mounts` the access points by the path they are mounted at, and `folders`
+    what stands on this machine for those and for the folders of the image.
+    """
 
     name: str
     version: str
@@ -46,7 +56,11 @@ class Function:
     handler: str
     timeout: int
     memory_size: int
+    tmp_size: int
+    role: str
+    image: str
     variables: Mapping[str, str]
+    mounts: Mapping[str, str]
     folders: Mapping[str, Path]
     log_format: str
     log_level: str | None
@@ -57,13 +71,18 @@ class Function:
     def json_logs(self) -> bool:
         return self.log_format == "JSON"
 
+    @property
+    def own_variables(self) -> dict[str, str]:
+        """The variables that the program gave the function."""
+        return {name: value for name, value in self.variables.items() if name != PROXY_VARIABLE}
+
     def environment(self, tmp: Path) -> dict[str, str]:
         """The function's own variables, a path inside the container replaced by the folder that stands for it here.
 
         Only a value that is such a path, or lies below one, is replaced. `tmp` stands for `/tmp`.
         """
         folders = {**self.folders, "/tmp": tmp}  # noqa: S108 - the container's
-        return {name: _here(value, folders) for name, value in self.variables.items() if name != PROXY_VARIABLE}
+        return {name: _here(value, folders) for name, value in self.own_variables.items()}
 
 
 class FunctionReader:
@@ -116,6 +135,7 @@ class FunctionReader:
                 f"Function {name} has the command {list(command)}; the Python runtime takes one word, the handler."
             )
         logging = configuration["LoggingConfig"]
+        mounts = {mount["LocalMountPath"]: mount["Arn"] for mount in configuration.get("FileSystemConfigs", ())}
         return Function(
             name=name,
             version=configuration["Version"],
@@ -124,14 +144,12 @@ class FunctionReader:
             handler=command[0],
             timeout=configuration["Timeout"],
             memory_size=configuration["MemorySize"],
+            tmp_size=configuration.get("EphemeralStorage", {}).get("Size", _TMP_MB),
+            role=configuration["Role"],
+            image=image.built,
             variables=configuration.get("Environment", {}).get("Variables", {}),
-            folders={
-                **image.folders,
-                **{
-                    mount["LocalMountPath"]: self._mounts(mount["Arn"])
-                    for mount in configuration.get("FileSystemConfigs", ())
-                },
-            },
+            mounts=mounts,
+            folders={**image.folders, **{path: self._mounts(arn) for path, arn in mounts.items()}},
             log_format=logging.get("LogFormat", "Text"),
             log_level=logging.get("ApplicationLogLevel"),
             log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),

@@ -21,15 +21,15 @@ class InvocationReport:
     """One invocation, as the REPORT line in a function's log has it.
 
     Attributes:
-        pid: the process that handled it.
+        pid: the process that handled it; of a container, the client that waits for it.
         status: `error` when the function failed in whatever way but its timeout.
         error_type: None unless it failed.
         cold: whether an execution environment was started for it.
-        init_ms: from the start of the process until the runtime, the handler's module imported, asks for its first
-            event. None when not cold, and when that failed and was repeated: then it is part of the duration.
+        init_ms: from the start of the process, or of Docker's client for a container, until the runtime, the handler's
+            module imported, asks for its first event. None when not cold, and when that failed and was repeated: then it is part of the duration.
         duration_ms: from handing the event over until the answer has arrived; Lambda's "Duration".
         first_answer_ms: from the start of the process until its first answer has arrived. None unless cold.
-        memory_size_mb: what the function is configured with. It is not enforced.
+        memory_size_mb: what the function is configured with. It is enforced in a container alone.
         max_memory_mb: the most that was resident of the process so far (off Linux: at the end of the invocation).
     """
 

@@ -31,6 +31,7 @@ from workbench.local.lambda_service.functions import (
     UnsupportedFunctionError,
 )
 from workbench.local.lambda_service.invocations import Failure, error_payload, run
+from workbench.local.lambda_service.launchers import Launcher, ProcessLauncher
 from workbench.local.lambda_service.pools import Pool
 from workbench.local.lambda_service.reports import InvocationReport
 
@@ -59,16 +60,25 @@ class LambdaService:
         code: folder of the one package that the images contain: `handlers` for `handlers.efs.app.handler`.
         images: what is in an image; called on the service's thread.
         mounts: which folder stands for an access point; called on the service's thread.
+        launcher: starts the functions; None for processes of this machine.
     """
 
     def __init__(
-        self, *, endpoint: str, folder: Path, code: Path, images: ImageResolver, mounts: MountResolver
+        self,
+        *,
+        endpoint: str,
+        folder: Path,
+        code: Path,
+        images: ImageResolver,
+        mounts: MountResolver,
+        launcher: Launcher | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._folder = folder.resolve()
         self._code = code.resolve()
         self._images = images
         self._mounts = mounts
+        self._launcher = launcher
         self._port = 0
         self._pools: dict[tuple[str, str], Pool] = {}  # by the function's ARN and version
         self._retired: list[Pool] = []
@@ -163,14 +173,8 @@ class LambdaService:
         lifeline, held = os.pipe()
         stack.callback(os.close, held)
         stack.callback(os.close, lifeline)
-        self._host = Host(
-            endpoint=self._endpoint,
-            folder=self._folder,
-            task_root=task_root,
-            environments=own / "environments",
-            lifeline=lifeline,
-            logger=self._logger,
-        )
+        processes = ProcessLauncher(self._folder, task_root, own / "environments", lifeline)
+        self._host = Host(self._endpoint, self._launcher or processes, self._logger)
         client = await stack.enter_async_context(aiohttp.ClientSession())
         self._reader = FunctionReader(client, self._endpoint, self._images, self._mounts)
 
