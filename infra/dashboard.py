@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .api import STAGE
-from .image import CPU_ARCHITECTURE
 
 PERIOD_S = 300
 PERCENTILES = ("p50", "p95", "p99")
 
 # List prices of us-east-1 in dollars, November 2026 (the pricing pages of AWS Lambda and of Amazon API Gateway): a gigabyte
-# second of the first tier, a request to Lambda and one to an HTTP API.
-_GB_SECOND = {"x86_64": 0.0000166667, "arm64": 0.0000133334}[CPU_ARCHITECTURE]
+# second of the first tier by processor, a request to Lambda and one to an HTTP API.
+_GB_SECOND = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 _REQUEST = 0.20e-6 + 1.00e-6
 
 _WIDTH = 24  # columns of a dashboard
@@ -33,10 +32,13 @@ class Watched:
     log_group_name: str
 
 
-def dashboard_body(region: str, namespace: str, watched: Sequence[Watched]) -> str:
-    """The body of the dashboard, in the structure that PutDashboard takes, as JSON that is the same on every run."""
+def dashboard_body(region: str, namespace: str, cpu: str, watched: Sequence[Watched]) -> str:
+    """The body of the dashboard, in the structure that PutDashboard takes, as JSON that is the same on every run.
+
+    `cpu` is what Lambda calls the functions' processors, `x86_64` or `arm64`.
+    """
     rows = [
-        [_starts(region, watched), _cost(region, watched)],
+        [_starts(region, watched), _cost(region, cpu, watched)],
         [_latency(region, watched, percentile) for percentile in PERCENTILES],
         [
             _metric(region, "Server errors (5xx)", "Sum", [_api(it, "5xx") for it in watched]),
@@ -115,14 +117,14 @@ def _starts(region: str, watched: Sequence[Watched]) -> dict[str, Any]:
     )
 
 
-def _cost(region: str, watched: Sequence[Watched]) -> dict[str, Any]:
+def _cost(region: str, cpu: str, watched: Sequence[Watched]) -> dict[str, Any]:
     return _query(
         region,
         watched,
         "Estimated cost in dollars: Lambda and HTTP API, list prices of us-east-1, without storage and logs",
         'filter type = "platform.report" '
         "| stats count(*) as requests, "
-        f"sum(record.metrics.billedDurationMs * record.metrics.memorySizeMB) / 1024 / 1000 * {_GB_SECOND:.10f} "
+        f"sum(record.metrics.billedDurationMs * record.metrics.memorySizeMB) / 1024 / 1000 * {_GB_SECOND[cpu]:.10f} "
         f"+ count(*) * {_REQUEST:.7f} as dollars by @log",
     )
 

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from .api import STAGE
 from .dashboard import PERIOD_S, Watched, dashboard_body
+from .image import CPU_ARCHITECTURE
 from .inference import Inference, InferenceArgs
 from .options import Alarms
 from .settings import Architecture
@@ -50,7 +51,7 @@ class Monitoring(pulumi.ComponentResource):
             f"{name}-dashboard",
             dashboard_name=name,
             dashboard_body=pulumi.Output.all(*watched).apply(
-                lambda known: dashboard_body(args.region, namespace, known)
+                lambda known: dashboard_body(args.region, namespace, CPU_ARCHITECTURE, known)
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
