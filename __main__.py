@@ -42,9 +42,7 @@ if stored := [bundle for key in args if key in ("efs", "s3") for bundle in args[
 if "oci" in args:
     inference["oci"] = OciInference(f"{prefix}-oci", args["oci"], opts=options)
 if settings.monitoring:
-    watched = MonitoringArgs(
-        inference=inference, made_from=args, alarms=settings.alarms, region=region, cpu=settings.cpu
-    )
+    watched = MonitoringArgs(inference=inference, made_from=args, alarms=settings.alarms, region=region)
     Monitoring(f"{prefix}-monitoring", watched, opts=options)
 
 pulumi.export("endpoints", {key: value.endpoint for key, value in inference.items()})

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .api import STAGE
-from .settings import Cpu
 
 PERIOD_S = 300
 PERCENTILES = ("p50", "p95", "p99")
 
 # List prices of us-east-1 in dollars, November 2026 (the pricing pages of AWS Lambda and of Amazon API Gateway): a gigabyte
-# second of the first tier, a request to Lambda and one to an HTTP API.
+# second of the first tier by processor, a request to Lambda and one to an HTTP API.
 _GB_SECOND = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 _REQUEST = 0.20e-6 + 1.00e-6
 
@@ -33,8 +32,11 @@ class Watched:
     log_group_name: str
 
 
-def dashboard_body(region: str, namespace: str, cpu: Cpu, watched: Sequence[Watched]) -> str:
-    """The body of the dashboard, in the structure that PutDashboard takes, as JSON that is the same on every run."""
+def dashboard_body(region: str, namespace: str, cpu: str, watched: Sequence[Watched]) -> str:
+    """The body of the dashboard, in the structure that PutDashboard takes, as JSON that is the same on every run.
+
+    `cpu` is what Lambda calls the functions' processors, `x86_64` or `arm64`.
+    """
     rows = [
         [_starts(region, watched), _cost(region, cpu, watched)],
         [_latency(region, watched, percentile) for percentile in PERCENTILES],
@@ -115,7 +117,7 @@ def _starts(region: str, watched: Sequence[Watched]) -> dict[str, Any]:
     )
 
 
-def _cost(region: str, cpu: Cpu, watched: Sequence[Watched]) -> dict[str, Any]:
+def _cost(region: str, cpu: str, watched: Sequence[Watched]) -> dict[str, Any]:
     return _query(
         region,
         watched,

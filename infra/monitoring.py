@@ -12,7 +12,7 @@ from .api import STAGE
 from .dashboard import PERIOD_S, Watched, dashboard_body
 from .inference import Inference, InferenceArgs
 from .options import Alarms
-from .settings import Architecture, Cpu
+from .settings import Architecture
 
 
 @dataclass(kw_only=True)
@@ -23,7 +23,6 @@ class MonitoringArgs:
     made_from: Mapping[Architecture, InferenceArgs]
     alarms: Alarms
     region: str
-    cpu: Cpu
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -46,12 +45,12 @@ class Monitoring(pulumi.ComponentResource):
             )
             for architecture, inference in args.inference.items()
         ]
-        [namespace] = {made_from.namespace for made_from in args.made_from.values()}
+        [(namespace, cpu)] = {(made_from.namespace, made_from.stack.cpu) for made_from in args.made_from.values()}
         aws.cloudwatch.Dashboard(
             f"{name}-dashboard",
             dashboard_name=name,
             dashboard_body=pulumi.Output.all(*watched).apply(
-                lambda known: dashboard_body(args.region, namespace, args.cpu, known)
+                lambda known: dashboard_body(args.region, namespace, cpu, known)
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

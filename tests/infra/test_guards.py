@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from handlers.serving.bundle import Bundle, BundleFile
@@ -110,6 +111,16 @@ def test_a_region_that_is_missing_or_mistyped_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"aws:region is eu-west1, .* did you mean eu-west-1\?"):
         check_region("eu-west1", settings())
     assert check_region("eu-west-1", settings()) == "eu-west-1"
+
+
+def test_the_regions_are_those_that_botocore_knows_for_every_service() -> None:
+    services = ("lambda", "apigatewayv2", "efs", "ecr", "s3", "cloudwatch", "logs", "xray", "application-autoscaling")
+    session = boto3.Session()
+    known = set()
+    for partition in ("aws", "aws-cn", "aws-us-gov"):
+        regions = [set(session.get_available_regions(service, partition)) for service in services]
+        known |= set.intersection(*regions)
+    assert known == REGIONS
 
 
 def test_every_exception_is_a_region() -> None:
