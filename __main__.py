@@ -17,9 +17,7 @@ from infra.settings import Architecture, stack_settings
 
 settings = stack_settings()
 region = check_stack(settings)
-args: dict[Architecture, InferenceArgs] = {
-    architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures
-}
+args = {architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures}
 check_builder(settings)
 
 prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
