@@ -47,7 +47,8 @@ FAULTS = Path(__file__).with_name("faults.yaml")
 
 _LIMIT = 120  # seconds for the tests over one fault; one that makes them hang is found, too
 _PARALLEL = 2
-_SURVIVED, _NO_SUCH_TEST = (0,), (4, 5)
+# pytest's exit codes: all passed; an error of its own, of the command line, or nothing to run. A test that fails is 1.
+_SURVIVED, _NOT_RUN = (0,), (3, 4, 5)
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ def main(only: Sequence[str]) -> int:
             return 1
         results = _run_all(chosen, copies)
     survivors = [mutant for mutant, code in results if code in _SURVIVED]
-    missing = [mutant for mutant, code in results if code in _NO_SUCH_TEST]
+    missing = [mutant for mutant, code in results if code in _NOT_RUN]
     found = len(results) - len(survivors) - len(missing)
     print(f"{found} of {len(results)} faults found in {time.monotonic() - began:.0f} s.")
     for mutant in missing:
-        print(f"There is no {mutant.test}, which was there to find that {mutant.fault}; name another.")
+        print(f"{mutant.test} could not be run, which is there to find that {mutant.fault}; does it exist?")
     for mutant in survivors:
         print(f"{mutant.test} does not find that {mutant.fault}: {mutant.file}, {mutant.old!r} as {mutant.new!r}.")
     return 1 if survivors or missing else 0
@@ -105,7 +106,7 @@ def _run_all(mutants: Iterable[Mutant], copies: list[Path]) -> list[tuple[Mutant
         free.append(copy)
         code = os.waitstatus_to_exitcode(status)
         results.append((mutant, code))
-        word = "survived" if code in _SURVIVED else "no test " if code in _NO_SUCH_TEST else "found   "
+        word = "survived" if code in _SURVIVED else "not run " if code in _NOT_RUN else "found   "
         print(f"{word} {time.monotonic() - began:5.1f} s  {mutant.file}: {mutant.fault}", flush=True)
     return results
 
