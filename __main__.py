@@ -17,7 +17,7 @@ from infra.settings import Architecture, stack_settings
 
 settings = stack_settings()
 region = check_stack(settings)
-args = {architecture: InferenceArgs.of(architecture, settings) for architecture in settings.architectures}
+args: dict[Architecture, InferenceArgs] = {it: InferenceArgs.of(it, settings) for it in settings.architectures}
 check_builder(settings)
 
 prefix = f"{pulumi.get_project()}-{pulumi.get_stack()}"
