@@ -66,7 +66,7 @@ _FAULTS: tuple[tuple[str, str], ...] = (
         "to where it listens.",
     ),
     (
-        r"buildx component is missing|no builder .* found|unknown flag: --target",
+        r"buildx component is missing",
         "This docker command cannot build with BuildKit. Install its plugin buildx, which Docker's packages and Docker "
         "Desktop bring along.",
     ),

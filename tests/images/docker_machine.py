@@ -67,8 +67,11 @@ def engine(folder: Path, size: int = DISK) -> Iterator[str]:
             *("--data-root", f"{folder}/data"),
             *("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
         ]
-        with _disk(folder / "data", size), _running(command, folder / "dockerd.log", lambda: answers(host)):
-            yield host
+        try:
+            with _disk(folder / "data", size), _running(command, folder / "dockerd.log", lambda: answers(host)):
+                yield host
+        finally:
+            _unmount(Path(run))
 
 
 @contextlib.contextmanager
@@ -82,14 +85,22 @@ def _disk(folder: Path, size: int) -> Iterator[None]:
     with image.open("wb") as file:
         file.truncate(size)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True, check=False)
-    mounted = subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True, check=False).returncode == 0
+    subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True, check=False)
     try:
         yield
     finally:
-        # An engine mounts the folder over itself. Lazily: what it has mounted below goes a moment after it.
-        while mounted and folder.is_mount():
-            subprocess.run(["umount", "--lazy", folder], check=True)
+        _unmount(folder)
         image.unlink()
+
+
+def _unmount(folder: Path) -> None:
+    """Unmounts what an engine has left mounted at a folder and below it, the latest first.
+
+    Lazily: what still uses a mount, a container that is on its way out, ends a moment later.
+    """
+    mounts = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.is_relative_to(folder)]):
+        subprocess.run(["umount", "--lazy", mount], check=False)
 
 
 @contextlib.contextmanager

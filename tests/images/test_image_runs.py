@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -37,6 +38,8 @@ ONE_IMAGE = {
     "application/vnd.oci.image.manifest.v1+json",
 }
 COLD_STARTS = 5
+TORCH_COLD_STARTS = 3  # they take seconds
+RANDOM = REPOSITORY / "tests/handlers/data/random"
 
 
 class Deployed:
@@ -52,13 +55,13 @@ class Deployed:
         request = {"question": QUESTIONS[0], "context": PASSAGE} | fields
         return self._asker.post(self._endpoints[architecture], json.dumps(request).encode())
 
-    def cold_starts(self, architecture: str) -> list[float]:
-        """Milliseconds from the start of an environment to its first answer, of some."""
+    def cold_starts(self, architecture: str, count: int = COLD_STARTS) -> list[float]:
+        """Milliseconds from the start of an environment to its first answer, of `count`."""
         function = self.functions[architecture]
-        for _ in range(COLD_STARTS):
+        for _ in range(count):
             self.stack.functions.retire(function)
             assert self.ask(architecture).cold
-        reports = self.stack.functions.reports(function)[-COLD_STARTS:]
+        reports = self.stack.functions.reports(function)[-count:]
         return [report.first_answer_ms for report in reports if report.first_answer_ms]
 
 
@@ -93,8 +96,10 @@ def pushed_and_pulled(build: ImageBuild, registry: str) -> str:
     return digest
 
 
-def up(folder: Path, base: str, *, containers: bool) -> Iterator[Deployed]:
-    with LocalStack(load("local", [f"baseImage={base}"]), folder, containers=containers) as stack, Asker() as asker:
+@contextlib.contextmanager
+def up(folder: Path, config: list[str], *, containers: bool) -> Iterator[Deployed]:
+    """The local stack with `config` over its own."""
+    with LocalStack(load("local", config), folder, containers=containers) as stack, Asker() as asker:
         yield Deployed(stack, stack.deploy().outputs, asker)
 
 
@@ -103,13 +108,15 @@ def contained(base: str, registry: str, tmp_path_factory: pytest.TempPathFactory
     """The local stack in containers, of images that went through a registry."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workbench.local.stack, "build", lambda build: pushed_and_pulled(build, registry))
-        yield from up(tmp_path_factory.mktemp("contained"), base, containers=True)
+        with up(tmp_path_factory.mktemp("contained"), [f"baseImage={base}"], containers=True) as deployed:
+            yield deployed
 
 
 @pytest.fixture(scope="module")
 def plain(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """The local stack in processes of this machine."""
-    yield from up(tmp_path_factory.mktemp("plain"), base, containers=False)
+    with up(tmp_path_factory.mktemp("plain"), [f"baseImage={base}"], containers=False) as deployed:
+        yield deployed
 
 
 def running() -> list[dict[str, Any]]:
@@ -295,42 +302,22 @@ model = DistilBertForQuestionAnswering(config)
 save_file(model.state_dict(), "/mnt/models/model.safetensors")
 config.to_json_file("/mnt/models/config.json", use_diff=False)
 """
-ASK = """
-import json, sys, time
-begun = time.monotonic()
-from handlers.serving.models import load_model
-from handlers.serving.stores.folder import open_folder
-from pathlib import Path
-model = load_model(open_folder(Path("/mnt/models")))
-replies = []
-for pair in json.load(open("/mnt/pairs.json")):
-    request = model.parse({"model_type": "random", **pair})
-    replies.append(model.reply(request, model.prepare(request)))
-    if len(replies) == 1:
-        print(f"{(time.monotonic() - begun) * 1000:.0f}", file=sys.stderr)
-print(json.dumps(replies))
-"""
 
 
-def test_the_image_for_torch_answers_as_the_one_for_onnx(
-    torch_image: BuiltImage, images: Mapping[str, BuiltImage], tmp_path: Path
-) -> None:
-    random = REPOSITORY / "tests/handlers/data/random"
-    bundle = tmp_path / "bundle"
-    bundle.mkdir()
-    tokenizer = (random / "tokenizer.json").read_text()
-    (bundle / "tokenizer.json").write_text(tokenizer)
-    bundle.chmod(0o777)
-    vocabulary = len(json.loads(tokenizer)["model"]["vocab"])
-
-    def run(image: BuiltImage, code: str, *mounts: Mount) -> str:
-        arguments = run_arguments(image.id, ["-c", code], memory=3008, mounts=mounts)
-        arguments[1:1] = ["--entrypoint", "python3"]
-        return docker(*arguments)
-
-    run(torch_image, CHECKPOINT.format(vocabulary=vocabulary), Mount(bundle, "/mnt/models", writable=True))
+@pytest.fixture(scope="module")
+def checkpoint(torch_image: BuiltImage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for the engine torch, of the weights that the bundle `random` of the other tests has as ONNX."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    folder.chmod(0o777)  # for the user in the container
+    tokenizer = (RANDOM / "tokenizer.json").read_text()
+    (folder / "tokenizer.json").write_text(tokenizer)
+    code = CHECKPOINT.format(vocabulary=len(json.loads(tokenizer)["model"]["vocab"]))
+    mounts = [Mount(folder, "/mnt/models", writable=True)]
+    arguments = run_arguments(torch_image.id, ["-c", code], memory=3008, mounts=mounts)
+    arguments[1:1] = ["--entrypoint", "python3"]
+    docker(*arguments)
     seal(
-        bundle,
+        folder,
         name="random",
         task="question-answering",
         engine="torch",
@@ -338,12 +325,34 @@ def test_the_image_for_torch_answers_as_the_one_for_onnx(
         source={"id": "random", "revision": "1"},
         max_length=128,
     )
-    pairs = tmp_path / "pairs.json"
-    recorded = json.loads((REPOSITORY / "tests/handlers/data/question_answering.json").read_text())
-    pairs.write_text(json.dumps(recorded["pairs"][:6]))
-    asked = Mount(pairs, "/mnt/pairs.json")
-    ours = json.loads(run(torch_image, ASK, Mount(bundle, "/mnt/models"), asked))
-    theirs = json.loads(run(images["s3"], ASK, Mount(random, "/mnt/models"), asked))
-    assert [{**one, "score": 0} for one in ours] == [{**one, "score": 0} for one in theirs]
-    for one, other in zip(ours, theirs, strict=True):
-        assert one["score"] == pytest.approx(other["score"], abs=1e-4)
+    return folder
+
+
+def test_an_image_for_torch_answers_as_one_for_onnx(
+    checkpoint: Path,
+    base: str,
+    registry: str,
+    torch_index: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    report: Callable[[str], None],
+) -> None:
+    monkeypatch.setattr(workbench.local.stack, "build", lambda build: pushed_and_pulled(build, registry))
+
+    def oci(bundle: Path, *config: str) -> list[str]:
+        models = json.dumps([{"name": "random", "bundle": str(bundle)}])
+        return ['architectures=["oci"]', f"models={models}", f"baseImage={base}", *config]
+
+    torch = oci(checkpoint, "engine=torch", f"torchIndex={torch_index}")
+    pairs = json.loads((REPOSITORY / "tests/handlers/data/question_answering.json").read_text())["pairs"][:6]
+    with (
+        up(tmp_path / "torch", torch, containers=True) as ours,
+        up(tmp_path / "onnx", oci(RANDOM), containers=False) as theirs,
+    ):
+        for pair in pairs:
+            reply, expected = ours.ask("oci", **pair), theirs.ask("oci", **pair)
+            assert (reply.status, expected.status) == (200, 200)
+            assert reply.body | {"score": 0} == expected.body | {"score": 0}
+            assert reply.body["score"] == pytest.approx(expected.body["score"], abs=1e-4)
+        starts = ours.cold_starts("oci", TORCH_COLD_STARTS)
+        report(f"Cold start with the engine torch, ms, in a container, a tiny model: {_spread(starts)}")
