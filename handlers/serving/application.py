@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
+from handlers.serving import BEGUN
 from handlers.serving.bundle import BundleError
 from handlers.serving.errors import STATUS, RequestError
 from handlers.serving.events import read_body, response
@@ -21,6 +22,11 @@ from handlers.serving.stores import Store
 logger = logging.getLogger(__name__)
 if "AWS_LAMBDA_LOG_LEVEL" not in os.environ:  # with it the operator has chosen, and the runtime has set the level
     logger.setLevel(logging.INFO)
+
+
+# What `server-timing` says of a request. `load` is `fetch`, in which the store gives the bundle, and `session`, in which
+# engine and tokenizer are made from it.
+_STAGES = ("load", "fetch", "session", "tokenize", "infer")
 
 
 class LambdaContext(Protocol):
@@ -34,8 +40,10 @@ class _Request:
     """What is noted of a request while it is answered: for the log and for the headers. Never text of the user's."""
 
     cold_start: bool
+    imports: float  # ms that the function's imports took when it was started
     facts: dict[str, str | int] = field(default_factory=dict)
-    milliseconds: dict[str, float] = field(default_factory=lambda: {"load": 0.0, "tokenize": 0.0, "infer": 0.0})
+    milliseconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
+    begun: float = field(default_factory=perf_counter)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -46,8 +54,11 @@ class _Request:
             self.milliseconds[name] += (perf_counter() - begin) * 1000
 
     def headers(self) -> dict[str, str]:
+        durations = {**self.milliseconds, "total": (perf_counter() - self.begun) * 1000}
+        if self.cold_start:
+            durations["imports"] = self.imports
         return {
-            "server-timing": ", ".join(f"{stage};dur={dur:.1f}" for stage, dur in self.milliseconds.items()),
+            "server-timing": ", ".join(f"{stage};dur={dur:.1f}" for stage, dur in durations.items()),
             "x-cold-start": str(self.cold_start).lower(),
         }
 
@@ -63,10 +74,11 @@ class Application:
         """`digests` maps the name of each model to the digest of its bundle; the first one is the default model."""
         self._models = Models(digests, store)
         self._cold = True
+        self._imports = (perf_counter() - BEGUN) * 1000
 
     def __call__(self, event: object, context: LambdaContext) -> dict[str, Any]:
         """The response to one event; an error is a response, too, and never an exception."""
-        request = _Request(cold_start=self._cold)
+        request = _Request(self._cold, self._imports)
         self._cold = False
         try:
             result = response(200, self._answer(event, request), request.headers())
@@ -92,7 +104,7 @@ class Application:
         fields = read_body(event)
         name = parse_model(fields, self._models.names)
         request.facts.update(model=name)
-        with request.stage("load"):
+        with request.stage("load"), request.stage("fetch"):
             task = self._models.task(name)
         try:
             parsed = task.parse({**fields, MODEL: name})
@@ -102,7 +114,7 @@ class Application:
             raise
         request.facts.update(parsed.facts)
         with request.stage("load"):
-            model = self._models.get(name)
+            model = self._models.get(name, request.stage)
         with request.stage("tokenize"):
             work = model.prepare(parsed)
         request.facts.update(work.facts)
