@@ -1,0 +1,267 @@
+"""`python -m workbench bench`: options, progress and tables. What is measured, and how, lives in the modules beside."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from workbench.bench.measuring.subjects import MeasuringError, Subject
+from workbench.bench.results import ColdStarts, Results, WarmRequests
+from workbench.program.config import StackConfig, load
+
+console = Console()
+
+HERE = "local"
+LOCAL_DISK = "local disk"
+
+
+def bench_command(
+    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")] = HERE,
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--config", "-c", metavar="KEY=VALUE", help="A value of the stack's configuration, for this run."),
+    ] = None,
+    architectures: Annotated[
+        str | None, typer.Option(help="Those to measure, such as efs,s3; all of the stack's without it.")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Names of models, such as nlp1,nlp2; all without it.")] = None,
+    cold: Annotated[int, typer.Option(min=0, max=100, help="Cold starts of each model on each architecture.")] = 5,
+    warm: Annotated[int, typer.Option(min=0, max=1000, help="Warm requests, one at a time, to each of them.")] = 30,
+    tokens: Annotated[str, typer.Option(help="How long requests are, in tokens; the first is that of cold starts.")] = (
+        "175,300"
+    ),
+    concurrency: Annotated[str, typer.Option(help="Numbers of clients at once; empty to leave it out.")] = "1,2,4",
+    duration: Annotated[float, typer.Option(min=1, max=300, help="Seconds for each number of clients.")] = 5.0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Measure a plain handler (transformers and PyTorch) and a floor, too.")
+    ] = False,
+    full_size: Annotated[
+        bool,
+        typer.Option(
+            "--full-size", help="Measure a full-size DistilBERT of random weights in fp32 and int8, made on this machine."
+        ),
+    ] = False,
+    targets: Annotated[
+        Path | None, typer.Option(help="A file with targets; says which of them hold. workbench/bench/targets.json.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the samples to this file.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
+) -> None:
+    """Measure cold starts, warm requests, throughput and memory of a stack: on this machine, or on AWS."""
+    from workbench.bench.measuring.targets import outcomes, read
+
+    limits = read(targets) if targets else []
+    with _progress() as progress:
+        results = _measure(
+            configs=_configs(stack, config or [], _names(architectures), full_size, progress),
+            models=_names(models),
+            cold=cold,
+            warm=warm,
+            tokens=_numbers(tokens, "--tokens"),
+            concurrency=_numbers(concurrency, "--concurrency"),
+            duration=duration,
+            compare=compare,
+            progress=progress,
+        )
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        results.write(json_file)
+    if html_file:
+        from workbench.bench.report import html  # pyright: ignore
+
+        html_file.write_text(html(results), encoding="utf-8")
+    _print(results)
+    if limits:
+        _print_outcomes(outcomes(results, limits))
+
+
+def _configs(
+    stack: str, config: Sequence[str], architectures: Sequence[str], full_size: bool, progress: Progress
+) -> list[StackConfig]:
+    import json
+
+    from workbench.bench.measuring.local import UNTHROTTLED
+
+    overrides = [*UNTHROTTLED, *config]
+    if architectures:
+        overrides.append(f"architectures={json.dumps(list(architectures))}")
+    if not full_size:
+        return [load(stack, overrides)]
+    from workbench.bench.measuring.full_size import SOURCE, model_name, prepare_full_size
+
+    prepare_full_size(progress.console.print)
+    return [
+        load(
+            stack,
+            [
+                *overrides,
+                f"models={json.dumps([{'name': model_name(precision), 'source': SOURCE}])}",
+                f"precision={precision}",
+            ],
+        )
+        for precision in ("fp32", "int8")
+    ]
+
+
+def _measure(
+    *,
+    configs: Sequence[StackConfig],
+    models: Sequence[str],
+    cold: int,
+    warm: int,
+    tokens: Sequence[int],
+    concurrency: Sequence[int],
+    duration: float,
+    compare: bool,
+    progress: Progress,
+) -> Results:
+    from workbench.bench.measuring.local import stacks_up
+    from workbench.bench.measuring.machine import this_machine
+    from workbench.bench.measuring.overhead import measure
+    from workbench.bench.measuring.questions import question
+    from workbench.bench.measuring.run import Plan, Question, cold_starts, steps, throughputs, warm_requests
+
+    plan = Plan(cold, warm, tuple(concurrency), duration)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    with stacks_up(
+        configs, models=models, compare=compare, concurrency=max([1, *concurrency]), say=progress.console.print
+    ) as up:
+        asked = {
+            name: [Question(*question(bundle.folder, count)) for count in tokens] for name, bundle in up.bundles.items()
+        }
+
+        def questions(subject: Subject) -> list[Question]:
+            if subject.variant == "floor":
+                return [Question({"tokens": item.tokens}, item.tokens) for item in asked[subject.model]]
+            return asked[subject.model]
+
+        parts = {
+            name: progress.add_task(name, total=total) for name, total in steps(up.subjects, questions, plan).items()
+        }
+        around = progress.add_task("Around the engine", total=len(up.bundles) * len(tokens) if compare else 0)
+
+        def step(part: str, _subject: str) -> None:
+            progress.advance(parts[part])
+
+        colds = cold_starts(up.subjects, questions, plan, step)
+        warms = warm_requests(up.subjects, questions, plan, step)
+        through = throughputs(up.subjects, questions, plan, step)
+        overhead = []
+        for name, bundle in up.bundles.items() if compare and warm else ():
+            for item in asked[name]:
+                overhead.append(measure(bundle.folder, item.body, item.tokens, warm, up.memory))
+                progress.advance(around)
+        return Results(
+            created=created,
+            command=shlex.join(["python -m workbench", *sys.argv[1:]]).replace("'python -m workbench'", "python -m workbench"),
+            stack=configs[0].stack,
+            network=LOCAL_DISK,
+            memory_mb=up.memory,
+            machine=this_machine(),
+            models=up.models,
+            cold=colds,
+            warm=warms,
+            throughput=through,
+            overhead=overhead,
+        )
+
+
+def _print(results: Results) -> None:
+    table = Table(box=None, pad_edge=False, title="Medians, and from least to most", title_justify="left")
+    for column in ("model", "architecture", "", "cold ms", "warm ms", "tokens", "memory MB"):
+        table.add_column(column, justify="left" if column in ("model", "architecture", "") else "right")
+    cold = {(item.model, item.architecture, item.variant): item for item in results.cold}
+    for item in results.warm or results.cold:
+        key = (item.model, item.architecture, item.variant)
+        started = cold.pop(key, None)
+        if isinstance(item, ColdStarts):
+            table.add_row(*key[:2], _kind(item.variant), _spread(item.samples_ms), "", "", _memory(item))
+        else:
+            table.add_row(
+                *key[:2],
+                _kind(item.variant),
+                _spread(started.samples_ms) if started else "",
+                _spread(item.duration_ms or item.samples_ms),
+                str(item.tokens),
+                f"{item.memory_mb:.0f}" if item.memory_mb else "",
+            )
+    console.print(table)
+    if results.throughput:
+        rates = Table(box=None, pad_edge=False)
+        for column in ("model", "architecture", "clients", "requests/s", "p50 ms", "p99 ms", "errors"):
+            rates.add_column(column, justify="left" if column in ("model", "architecture") else "right")
+        for item in results.throughput:
+            quantiles = statistics.quantiles(item.samples_ms, n=100) if len(item.samples_ms) > 1 else [0.0] * 99
+            rates.add_row(
+                item.model,
+                item.architecture,
+                str(item.concurrency),
+                f"{len(item.samples_ms) / item.seconds:.1f}",
+                f"{quantiles[49]:.0f}",
+                f"{quantiles[98]:.0f}",
+                ", ".join(f"{count} x {error}" for error, count in item.errors.items()) or "0",
+            )
+        console.print()
+        console.print(rates)
+
+
+def _kind(variant: str) -> str:
+    return "" if variant == "served" else variant
+
+
+def _memory(item: ColdStarts) -> str:
+    return f"{statistics.median(item.memory_mb):.0f}" if item.memory_mb else ""
+
+
+def _spread(samples: Sequence[float]) -> str:
+    return f"{statistics.median(samples):.0f} ({min(samples):.0f} to {max(samples):.0f})"
+
+
+def _print_outcomes(found: Sequence[object]) -> None:
+    from workbench.bench.measuring.targets import Outcome
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("target", "limit", "measured", "holds"):
+        table.add_column(column)
+    for outcome in found:
+        if not isinstance(outcome, Outcome):
+            continue
+        target = outcome.target
+        limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
+        values = ", ".join(f"{where}: {value:.3g}" for where, value in outcome.values.items()) or "not measured"
+        mark = "[green]yes[/]" if outcome.holds else "[red]no[/]"
+        table.add_row(f"{target.measure}, {target.precision}", limit, values, mark)
+    console.print()
+    console.print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        yield progress
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        numbers = [int(number) for number in _names(text)]
+    except ValueError:
+        numbers = [0]
+    if any(number < 1 for number in numbers):
+        raise MeasuringError(f"{option} is {text!r}; it must be whole numbers from 1 on, such as 1,2,4.")
+    return numbers

@@ -1,0 +1,169 @@
+"""Brings up what is measured on this machine: one or more stacks, and the functions they are compared with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.bundles import LocalBundle, read_bundles
+from infra.section import ConfigError
+from infra.settings import ModelSource, Settings
+from workbench.bench.measuring import baselines
+from workbench.bench.measuring.subjects import LocalSubject, MeasuringError, Subject
+from workbench.bench.results import ModelFacts
+from workbench.local.asking import Asker
+from workbench.local.processes import claim
+from workbench.local.stack import FOLDER, LocalStack
+from workbench.models.checkpoint import CONFIG
+from workbench.models.fetch import fetch, is_local
+from workbench.models.hub import Hub
+from workbench.models.lock import LOCK, Lock
+from workbench.models.workspace import CACHE
+from workbench.program.config import StackConfig
+
+_FOLDER = FOLDER / "bench"
+
+# The stack's own limits protect an account; here they would hide how fast the functions are.
+UNTHROTTLED = ("throttleRate=5000", "throttleBurst=5000")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is up: subjects, the bundle of each model by its name, and the memory of the functions in MB."""
+
+    subjects: Sequence[Subject]
+    bundles: dict[str, LocalBundle]
+    memory: int
+
+    @property
+    def models(self) -> list[ModelFacts]:
+        """What the results say of the models."""
+        return [facts(bundle) for bundle in self.bundles.values()]
+
+
+def facts(bundle: LocalBundle) -> ModelFacts:
+    """What the results say of a model."""
+    manifest = bundle.manifest
+    return ModelFacts(
+        name=bundle.name,
+        source=manifest.source.get("model", ""),
+        task=manifest.task,
+        engine=manifest.engine,
+        precision=manifest.precision,
+        size=manifest.size,
+        digest=manifest.digest,
+    )
+
+
+@contextlib.contextmanager
+def stacks_up(
+    configs: Sequence[StackConfig],
+    *,
+    models: Sequence[str] = (),
+    compare: bool = False,
+    concurrency: int = 10,
+    say: Callable[[str], None] = print,
+) -> Iterator[Measured]:
+    """The stacks of `configs`, side by side, each in an emulator of its own, and with `compare` the baselines.
+
+    Models of the same name have to be the same ones. `models` are the names of those that are measured; all of them
+    without one. `concurrency` is how many requests may be executed at once.
+
+    Raises:
+        MeasuringError: a configuration cannot be used, a model is unknown, or there is nothing to compare it with.
+        AlreadyRunningError, EmulatorError, ProgramError: a stack cannot be brought up.
+    """
+    with contextlib.ExitStack() as exits:
+        asker = exits.enter_context(Asker())
+        subjects: list[Subject] = []
+        bundles: dict[str, LocalBundle] = {}
+        sources: dict[str, ModelSource] = {}
+        up: list[LocalStack] = []
+        memory = 0
+        for index, config in enumerate(configs):
+            settings = _settings(config)
+            folder = _FOLDER / str(index)
+            claimed = exits.enter_context(claim(folder, config.stack))
+            stack = exits.enter_context(LocalStack(config, folder, concurrency=max(concurrency, 10)))
+            claimed.record(stack.emulator.endpoint)
+            say(f"Deploying {', '.join(model.name for model in settings.models)}")
+            outputs = stack.deploy().outputs
+            up.append(stack)
+            for architecture in settings.architectures:
+                function = settings.for_architecture(architecture)
+                memory = memory or function.memory
+                for source, bundle in zip(function.models, _bundles(settings, architecture, config.stack), strict=True):
+                    if models and bundle.name not in models:
+                        continue
+                    bundles.setdefault(bundle.name, bundle)
+                    sources.setdefault(bundle.name, source)
+                    subjects.append(
+                        LocalSubject(
+                            architecture,
+                            bundle.name,
+                            "served",
+                            outputs["endpoints"][architecture],
+                            outputs["functions"][architecture],
+                            stack.functions,
+                            asker,
+                            0 if architecture == "oci" else bundle.manifest.size,
+                        )
+                    )
+        if unknown := [name for name in models if name not in bundles]:
+            raise MeasuringError(f"The stack has no model {unknown[0]!r}; its models are {', '.join(sources)}.")
+        if compare:
+            say("Deploying the functions to compare with")
+            architectures = list(dict.fromkeys(subject.architecture for subject in subjects))
+            compared = _baselines(architectures, bundles, sources)
+            deployed = baselines.deployed(compared, up[0].clients, _FOLDER / "baselines", asker, memory)
+            subjects += exits.enter_context(deployed)
+        yield Measured(subjects, bundles, memory)
+
+
+def _settings(config: StackConfig) -> Settings:
+    try:
+        return Settings.from_config(config.values, config.project)
+    except ConfigError as error:
+        raise MeasuringError(f"The configuration of stack {config.stack} is not usable: {error}") from error
+
+
+def _bundles(settings: Settings, architecture: str, stack: str) -> list[LocalBundle]:
+    try:
+        return read_bundles(settings.for_architecture(architecture), stack)  # pyright: ignore[reportArgumentType]
+    except ConfigError as error:
+        raise MeasuringError(str(error)) from error
+
+
+def _baselines(
+    architectures: Sequence[str], bundles: dict[str, LocalBundle], sources: dict[str, ModelSource]
+) -> list[baselines.Baseline]:
+    """A plain handler for each checkpoint and architecture, and a floor for each bundle."""
+    found: list[baselines.Baseline] = []
+    seen: set[Path] = set()
+    for name, bundle in bundles.items():
+        checkpoint = _checkpoint(name, sources[name], bundle)
+        if checkpoint not in seen:  # the same one in another precision
+            seen.add(checkpoint)
+            found += [baselines.plain(where, name, bundle.manifest.task, checkpoint) for where in architectures]
+        if bundle.manifest.engine == "onnx":
+            found.append(baselines.floor(name, bundle.folder))
+    return found
+
+
+def _checkpoint(name: str, source: ModelSource, bundle: LocalBundle) -> Path:
+    """The folder with the checkpoint that a bundle was made from."""
+    origin = source.source or bundle.manifest.source.get("model", "")
+    if is_local(origin):
+        folder = Path(origin).expanduser()
+    elif source.source:
+        folder = fetch(source.source, source.revision, source.task, Hub(CACHE), Lock.read(LOCK))[0].folder
+    else:
+        folder = Path()
+    if not (folder / CONFIG).is_file():
+        raise MeasuringError(
+            f"Model {name} cannot be compared with a plain handler: its bundle comes from {origin or 'nowhere known'}, "
+            "and that checkpoint is not on this machine. Give the model with its source, or leave out --compare."
+        )
+    return folder
