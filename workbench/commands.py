@@ -58,7 +58,15 @@ def main() -> None:
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, EmulatorError, MeasuringError, ModelError, ProgramError, StackError) as error:
+    except (
+        AlreadyRunningError,
+        DemoError,
+        EmulatorError,
+        MeasuringError,
+        ModelError,
+        ProgramError,
+        StackError,
+    ) as error:
         sys.exit(str(error))
 
 

@@ -17,8 +17,9 @@ from workbench.program.runner import ProgramError
 
 
 @pytest.fixture
-def provider(emulator: Any) -> EmulatorProvider:
-    return EmulatorProvider(Context(Clients(emulator.endpoint, "us-east-1"), Images(), "http://127.0.0.1:9/"))
+def provider(emulator: Any, tmp_path: Path) -> EmulatorProvider:
+    clients = Clients(emulator.endpoint, "us-east-1")
+    return EmulatorProvider(Context(clients, Images(tmp_path / "images"), "http://127.0.0.1:9/"))
 
 
 def resource(kind: str, **inputs: Any) -> Resource:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
 from .lambda_service.functions import ImageTarget
@@ -13,9 +15,14 @@ _MODELS = "/opt/models"
 
 
 class Images:
-    """The images of the stack. None is built: a function runs from the build context that the image would come from."""
+    """The images of the stack. None is built: a function runs from the build context that the image would come from.
 
-    def __init__(self) -> None:
+    The models of a context are kept below `root`, as links to the same bytes: the context is staged anew by the next
+    stack that is brought up in this project, and an image does not change any more.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._targets: dict[str, ImageTarget] = {}
 
     def add(self, repository: str, target: str, context: Path) -> str:
@@ -23,10 +30,12 @@ class Images:
         content = hashlib.sha256(target.encode())
         for path in sorted(path for path in context.rglob("*") if path.is_file()):
             content.update(path.relative_to(context).as_posix().encode() + b"\0" + path.read_bytes())
-        uri = f"{repository}@sha256:{content.hexdigest()}"
-        self._targets[uri] = ImageTarget(
-            command=(_COMMAND.format(target=target),), folders={_MODELS: (context / "models").resolve()}
-        )
+        digest = content.hexdigest()
+        kept = self._root / digest
+        if not kept.exists():
+            shutil.copytree(context / "models", kept, copy_function=_link)
+        uri = f"{repository}@sha256:{digest}"
+        self._targets[uri] = ImageTarget(command=(_COMMAND.format(target=target),), folders={_MODELS: kept.resolve()})
         return uri
 
     def __call__(self, uri: str) -> ImageTarget:
@@ -48,3 +57,10 @@ class FileSystems:
         folder = self._root / access_point_arn.rpartition("/")[2]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # another file system
+        shutil.copyfile(source, destination)

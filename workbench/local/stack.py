@@ -55,7 +55,7 @@ class LocalStack:
         with contextlib.ExitStack() as exits:
             self.emulator = exits.enter_context(self._emulator)
             self.clients = Clients(self.emulator.endpoint, self._config.region)
-            self._images = Images()
+            self._images = Images(self._folder / "lambda" / "images")
             self.functions = exits.enter_context(
                 LambdaService(
                     endpoint=self.emulator.endpoint,

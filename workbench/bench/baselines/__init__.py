@@ -3,3 +3,8 @@
 They run under the same runtime and the same service as the functions of a stack, and import nothing of ours. The header
 `server-timing` is all that is added to them, so that their cold starts can be shown by phase.
 """
+
+from time import perf_counter
+
+# Before anything that a function imports.
+BEGUN = perf_counter()

@@ -15,7 +15,7 @@ from .stages import reply, stage
 class Model:
     """The checkpoint in a folder. Tasks other than question answering are left to the pipeline of transformers."""
 
-    def __init__(self, folder: str, task: str) -> None:
+    def __init__(self, folder: str, task: Any) -> None:
         with stage("session"):
             if task == "question-answering":
                 self.tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-_began = perf_counter()
+from . import BEGUN
+
 _milliseconds: dict[str, float] = {}
 
 
@@ -24,7 +25,7 @@ def stage(name: str) -> Iterator[None]:
 
 def started() -> None:
     """Ends the start of a function: to be called at the end of its module, which has no other code after it."""
-    init = (perf_counter() - _began) * 1000
+    init = (perf_counter() - BEGUN) * 1000
     _milliseconds["imports"] = init - sum(_milliseconds.values())
     _milliseconds["init"] = init
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from workbench.bench.measuring.subjects import MeasuringError, Subject
-from workbench.bench.results import ColdStarts, Results, WarmRequests
+from workbench.bench.measuring.targets import Outcome, outcomes, read
+from workbench.bench.results import Results, Throughput
 from workbench.program.config import StackConfig, load
 
 console = Console()
@@ -49,7 +51,8 @@ def bench_command(
     full_size: Annotated[
         bool,
         typer.Option(
-            "--full-size", help="Measure a full-size DistilBERT of random weights in fp32 and int8, made on this machine."
+            "--full-size",
+            help="Measure a full-size DistilBERT of random weights in fp32 and int8, made on this machine.",
         ),
     ] = False,
     targets: Annotated[
@@ -59,8 +62,6 @@ def bench_command(
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
 ) -> None:
     """Measure cold starts, warm requests, throughput and memory of a stack: on this machine, or on AWS."""
-    from workbench.bench.measuring.targets import outcomes, read
-
     limits = read(targets) if targets else []
     with _progress() as progress:
         results = _measure(
@@ -89,8 +90,6 @@ def bench_command(
 def _configs(
     stack: str, config: Sequence[str], architectures: Sequence[str], full_size: bool, progress: Progress
 ) -> list[StackConfig]:
-    import json
-
     from workbench.bench.measuring.local import UNTHROTTLED
 
     overrides = [*UNTHROTTLED, *config]
@@ -164,7 +163,9 @@ def _measure(
                 progress.advance(around)
         return Results(
             created=created,
-            command=shlex.join(["python -m workbench", *sys.argv[1:]]).replace("'python -m workbench'", "python -m workbench"),
+            command=shlex.join(["python -m workbench", *sys.argv[1:]]).replace(
+                "'python -m workbench'", "python -m workbench"
+            ),
             stack=configs[0].stack,
             network=LOCAL_DISK,
             memory_mb=up.memory,
@@ -178,72 +179,79 @@ def _measure(
 
 
 def _print(results: Results) -> None:
-    table = Table(box=None, pad_edge=False, title="Medians, and from least to most", title_justify="left")
-    for column in ("model", "architecture", "", "cold ms", "warm ms", "tokens", "memory MB"):
-        table.add_column(column, justify="left" if column in ("model", "architecture", "") else "right")
-    cold = {(item.model, item.architecture, item.variant): item for item in results.cold}
-    for item in results.warm or results.cold:
-        key = (item.model, item.architecture, item.variant)
-        started = cold.pop(key, None)
-        if isinstance(item, ColdStarts):
-            table.add_row(*key[:2], _kind(item.variant), _spread(item.samples_ms), "", "", _memory(item))
-        else:
-            table.add_row(
-                *key[:2],
-                _kind(item.variant),
-                _spread(started.samples_ms) if started else "",
-                _spread(item.duration_ms or item.samples_ms),
-                str(item.tokens),
-                f"{item.memory_mb:.0f}" if item.memory_mb else "",
-            )
-    console.print(table)
+    console.print()
+    console.print(_table(("model", "architecture", "", "cold ms", "tokens", "warm ms", "memory MB"), 3, _rows(results)))
+    console.print(
+        "Medians, and from least to most. Warm: the function's own time. Memory: resident after the requests."
+    )
     if results.throughput:
-        rates = Table(box=None, pad_edge=False)
-        for column in ("model", "architecture", "clients", "requests/s", "p50 ms", "p99 ms", "errors"):
-            rates.add_column(column, justify="left" if column in ("model", "architecture") else "right")
-        for item in results.throughput:
-            quantiles = statistics.quantiles(item.samples_ms, n=100) if len(item.samples_ms) > 1 else [0.0] * 99
-            rates.add_row(
-                item.model,
-                item.architecture,
-                str(item.concurrency),
-                f"{len(item.samples_ms) / item.seconds:.1f}",
-                f"{quantiles[49]:.0f}",
-                f"{quantiles[98]:.0f}",
-                ", ".join(f"{count} x {error}" for error, count in item.errors.items()) or "0",
-            )
+        columns = ("model", "architecture", "clients", "requests/s", "p50 ms", "p99 ms", "errors")
         console.print()
-        console.print(rates)
+        console.print(_table(columns, 2, [_rates(item) for item in results.throughput]))
+
+
+def _rows(results: Results) -> Iterator[Sequence[str]]:
+    """A row for each subject and number of tokens; the cold starts are in the first one of a subject."""
+    cold = {(item.model, item.architecture, item.variant): item for item in results.cold}
+    for warm in results.warm:
+        key = (warm.model, warm.architecture, warm.variant)
+        started = cold.pop(key, None)
+        figures = (
+            _spread(started.samples_ms) if started else "",
+            str(warm.tokens),
+            _spread(warm.duration_ms or warm.samples_ms),
+            f"{warm.memory_mb:.0f}" if warm.memory_mb else "",
+        )
+        yield (*key[:2], _kind(warm.variant), *figures)
+    for key, started in cold.items():
+        memory = f"{statistics.median(started.memory_mb):.0f}" if started.memory_mb else ""
+        yield (*key[:2], _kind(started.variant), _spread(started.samples_ms), "", "", memory)
+
+
+def _rates(item: Throughput) -> Sequence[str]:
+    quantiles = statistics.quantiles(item.samples_ms, n=100) if len(item.samples_ms) > 1 else [0.0] * 99
+    return (
+        item.model,
+        item.architecture,
+        str(item.concurrency),
+        f"{len(item.samples_ms) / item.seconds:.1f}",
+        f"{quantiles[49]:.0f}",
+        f"{quantiles[98]:.0f}",
+        ", ".join(f"{count} x {error}" for error, count in item.errors.items()) or "0",
+    )
 
 
 def _kind(variant: str) -> str:
     return "" if variant == "served" else variant
 
 
-def _memory(item: ColdStarts) -> str:
-    return f"{statistics.median(item.memory_mb):.0f}" if item.memory_mb else ""
-
-
 def _spread(samples: Sequence[float]) -> str:
-    return f"{statistics.median(samples):.0f} ({min(samples):.0f} to {max(samples):.0f})"
+    return f"{statistics.median(samples):.0f} ({min(samples):.0f}-{max(samples):.0f})"
 
 
-def _print_outcomes(found: Sequence[object]) -> None:
-    from workbench.bench.measuring.targets import Outcome
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("target", "limit", "measured", "holds"):
-        table.add_column(column)
+def _print_outcomes(found: Sequence[Outcome]) -> None:
+    rows = []
     for outcome in found:
-        if not isinstance(outcome, Outcome):
-            continue
         target = outcome.target
         limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
-        values = ", ".join(f"{where}: {value:.3g}" for where, value in outcome.values.items()) or "not measured"
+        figures = ["not measured", ""]
+        if outcome.values:
+            low, high = min(outcome.values.values()), max(outcome.values.values())
+            figures = [f"{low:.3g} to {high:.3g}", "" if outcome.holds else f"not on {', '.join(outcome.missed)}"]
         mark = "[green]yes[/]" if outcome.holds else "[red]no[/]"
-        table.add_row(f"{target.measure}, {target.precision}", limit, values, mark)
+        rows.append((f"{target.measure}, {target.precision}", limit, figures[0], mark, figures[1]))
     console.print()
-    console.print(table)
+    console.print(_table(("target", "limit", "measured", "holds", ""), 5, rows))
+
+
+def _table(columns: Sequence[str], texts: int, rows: Iterable[Sequence[str]]) -> Table:
+    """A table whose first columns, `texts` of them, are text; the others are figures."""
+    table = Table(box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < texts else "right", no_wrap=index != len(columns) - 1)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 @contextmanager

@@ -69,6 +69,7 @@ def main() -> None:
         return engines[-1]
 
     models.load_engine = timed
+    context: Any = SimpleNamespace(aws_request_id="1")
     samples: dict[str, list[float]] = {"handler_ms": [], "engine_ms": [], "raw_ms": []}
     with tempfile.TemporaryDirectory() as root:
         Path(root, manifest.name).mkdir()
@@ -79,7 +80,7 @@ def main() -> None:
                 engines[0].calls.clear()
                 engines[0].milliseconds = 0
             begin = time.perf_counter()
-            reply = application({"body": body}, SimpleNamespace(aws_request_id="1"))
+            reply = application({"body": body}, context)
             took = (time.perf_counter() - begin) * 1000
             if reply["statusCode"] != 200:
                 sys.exit(f"The bundle in {bundle} answered with {reply['body']}")

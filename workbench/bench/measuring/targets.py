@@ -49,11 +49,9 @@ class Outcome:
         return bool(self.values) and all(map(self.target.holds, self.values.values()))
 
     @property
-    def worst(self) -> float | None:
-        """The value that is furthest on the wrong side, or nearest to it."""
-        if not self.values:
-            return None
-        return min(self.values.values()) if self.target.at_least is not None else max(self.values.values())
+    def missed(self) -> list[str]:
+        """Where it does not hold."""
+        return [where for where, value in self.values.items() if not self.target.holds(value)]
 
 
 def read(file: Path = FILE) -> list[Target]:
@@ -146,9 +144,7 @@ def _models(results: Results, precision: str) -> set[str]:
     return {model.name for model in results.models if model.precision == precision}
 
 
-def _of(
-    items: Sequence[Measured], results: Results, precision: str, variant: Variant = "served"
-) -> list[Measured]:
+def _of(items: Sequence[Measured], results: Results, precision: str, variant: Variant = "served") -> list[Measured]:
     models = _models(results, precision)
     return [item for item in items if item.model in models and item.variant == variant]
 
