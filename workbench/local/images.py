@@ -47,16 +47,21 @@ class Images:
 
 
 class FileSystems:
-    """The file systems of the stack, each access point as a folder below `root`."""
+    """The file systems of the stack, each access point as a folder below `root`.
+
+    Functions see them at `seen`, which is the same folder unless something is put between: it has to show what is in
+    `root`. A function that runs already keeps what it sees.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
+        self.seen = root
 
     def __call__(self, access_point_arn: str) -> Path:
         """The folder of an access point, made at its first use."""
-        folder = self._root / access_point_arn.rpartition("/")[2]
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        name = access_point_arn.rpartition("/")[2]
+        (self.root / name).mkdir(parents=True, exist_ok=True)
+        return self.seen / name
 
 
 def _link(source: str, destination: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +27,8 @@ class LocalStack:
     """A stack that answers on this machine, from `with` to the end of its block.
 
     Everything it writes lies below `folder`. `port` is the emulator's; None picks a free one. `concurrency` is how
-    many requests may be executed at once before one is throttled.
+    many requests may be executed at once before one is throttled. `variables` are environment variables that every
+    function gets besides its own.
 
     Raises:
         EmulatorError: the emulator cannot be started.
@@ -37,12 +38,19 @@ class LocalStack:
     emulator: Emulator
     functions: LambdaService
     clients: Clients
+    file_systems: FileSystems
 
     def __init__(
-        self, config: StackConfig, folder: Path = FOLDER, port: int | None = None, concurrency: int = 10
+        self,
+        config: StackConfig,
+        folder: Path = FOLDER,
+        port: int | None = None,
+        concurrency: int = 10,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
+        self._variables = variables
         self._emulator = Emulator(folder, port=port, concurrency=concurrency)
         self._exits = contextlib.ExitStack()
 
@@ -55,6 +63,7 @@ class LocalStack:
         with contextlib.ExitStack() as exits:
             self.emulator = exits.enter_context(self._emulator)
             self.clients = Clients(self.emulator.endpoint, self._config.region)
+            self.file_systems = FileSystems(self._folder / "file-systems")
             self._images = Images(self._folder / "lambda" / "images")
             self.functions = exits.enter_context(
                 LambdaService(
@@ -62,7 +71,8 @@ class LocalStack:
                     folder=self._folder,
                     code=HANDLERS,
                     images=self._images,
-                    mounts=FileSystems(self._folder / "file-systems"),
+                    mounts=self.file_systems,
+                    variables=self._variables,
                 )
             )
             self._exits = exits.pop_all()

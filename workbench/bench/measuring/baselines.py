@@ -70,9 +70,17 @@ def floor(model: str, bundle: Path) -> Baseline:
 
 @contextlib.contextmanager
 def deployed(
-    baselines: Sequence[Baseline], clients: Clients, folder: Path, asker: Asker, memory: int
+    baselines: Sequence[Baseline],
+    clients: Clients,
+    folder: Path,
+    asker: Asker,
+    memory: int,
+    variables: Mapping[str, str],
 ) -> Iterator[list[LocalSubject]]:
-    """The baselines as functions of `memory` MB in the emulator of `clients`, from `with` to the end of its block."""
+    """The baselines as functions of `memory` MB in the emulator of `clients`, from `with` to the end of its block.
+
+    `variables` are environment variables that they get besides their own.
+    """
     images = {
         f"{_REPOSITORY}@sha256:{index:064x}": ImageTarget([f"baselines.{item.module}.handler"], item.folders)
         for index, item in enumerate(baselines)
@@ -82,7 +90,8 @@ def deployed(
         folder=folder,
         code=_CODE,
         images=images.__getitem__,
-        mounts=lambda arn: Path(arn),  # none of them has a file system
+        mounts=Path,  # none of them has a file system
+        variables=variables,
     )
     with service:
         if any(item.uploads for item in baselines):
@@ -93,7 +102,7 @@ def deployed(
         for image, item in zip(images, baselines, strict=True):
             for key, file in item.uploads.items():
                 clients("s3").upload_file(Filename=str(file), Bucket=_BUCKET, Key=key)
-            variables = {
+            environment = {
                 PROXY_VARIABLE: service.url,
                 # Lambda gives a function processors by its memory, and libraries take as many threads; here they would
                 # take all of the machine's.
@@ -105,7 +114,7 @@ def deployed(
                 Role=role["Role"]["Arn"],
                 PackageType="Image",
                 Code={"ImageUri": image},
-                Environment={"Variables": variables},
+                Environment={"Variables": environment},
                 MemorySize=memory,
                 Timeout=_TIMEOUT,
             )

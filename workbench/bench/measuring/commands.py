@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from workbench.bench.measuring.networks import Profile, profile
 from workbench.bench.measuring.subjects import MeasuringError, Subject
 from workbench.bench.measuring.targets import Outcome, outcomes, read
 from workbench.bench.results import Results, Throughput
@@ -48,6 +49,12 @@ def bench_command(
     compare: Annotated[
         bool, typer.Option("--compare", help="Measure a plain handler (transformers and PyTorch) and a floor, too.")
     ] = False,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="Reach S3 and EFS as through this network of workbench/bench/networks.json; without, local disk."
+        ),
+    ] = None,
     full_size: Annotated[
         bool,
         typer.Option(
@@ -73,6 +80,7 @@ def bench_command(
             concurrency=_numbers(concurrency, "--concurrency"),
             duration=duration,
             compare=compare,
+            network=profile(network) if network else None,
             progress=progress,
         )
     if json_file:
@@ -123,6 +131,7 @@ def _measure(
     concurrency: Sequence[int],
     duration: float,
     compare: bool,
+    network: Profile | None,
     progress: Progress,
 ) -> Results:
     from workbench.bench.measuring.local import stacks_up
@@ -134,7 +143,12 @@ def _measure(
     plan = Plan(cold, warm, tuple(concurrency), duration)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     with stacks_up(
-        configs, models=models, compare=compare, concurrency=max([1, *concurrency]), say=progress.console.print
+        configs,
+        models=models,
+        compare=compare,
+        concurrency=max([1, *concurrency]),
+        network=network,
+        say=progress.console.print,
     ) as up:
         asked = {
             name: [Question(*question(bundle.folder, count)) for count in tokens] for name, bundle in up.bundles.items()
@@ -167,7 +181,7 @@ def _measure(
                 "'python -m workbench'", "python -m workbench"
             ),
             stack=configs[0].stack,
-            network=LOCAL_DISK,
+            network=str(network) if network else LOCAL_DISK,
             memory_mb=up.memory,
             machine=this_machine(),
             models=up.models,

@@ -11,6 +11,8 @@ from infra.bundles import LocalBundle, read_bundles
 from infra.section import ConfigError
 from infra.settings import ModelSource, Settings
 from workbench.bench.measuring import baselines
+from workbench.bench.measuring.bucket_proxy import bucket_proxy, free_port
+from workbench.bench.measuring.networks import Profile
 from workbench.bench.measuring.subjects import LocalSubject, MeasuringError, Subject
 from workbench.bench.results import ModelFacts
 from workbench.local.asking import Asker
@@ -24,6 +26,9 @@ from workbench.models.workspace import CACHE
 from workbench.program.config import StackConfig
 
 _FOLDER = FOLDER / "bench"
+
+# Where the SDKs and obstore look for S3 before AWS_ENDPOINT_URL.
+S3_ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
 # The stack's own limits protect an account; here they would hide how fast the functions are.
 UNTHROTTLED = ("throttleRate=5000", "throttleBurst=5000")
@@ -64,12 +69,14 @@ def stacks_up(
     models: Sequence[str] = (),
     compare: bool = False,
     concurrency: int = 10,
+    network: Profile | None = None,
     say: Callable[[str], None] = print,
 ) -> Iterator[Measured]:
     """The stacks of `configs`, side by side, each in an emulator of its own, and with `compare` the baselines.
 
     Models of the same name have to be the same ones. `models` are the names of those that are measured; all of them
-    without one. `concurrency` is how many requests may be executed at once.
+    without one. `concurrency` is how many requests may be executed at once. With a `network`, functions reach S3 and
+    EFS through it.
 
     Raises:
         MeasuringError: a configuration cannot be used, a model is unknown, or there is nothing to compare it with.
@@ -82,15 +89,24 @@ def stacks_up(
         sources: dict[str, ModelSource] = {}
         up: list[LocalStack] = []
         memory = 0
+        variables_of: list[dict[str, str]] = []
         for index, config in enumerate(configs):
             settings = _settings(config)
             folder = _FOLDER / str(index)
             claimed = exits.enter_context(claim(folder, config.stack))
-            stack = exits.enter_context(LocalStack(config, folder, concurrency=max(concurrency, 10)))
+            port, variables = None, {}
+            if network and "s3" in settings.architectures:
+                port, through = free_port(), free_port()
+                url = exits.enter_context(bucket_proxy(network.s3, through, port, folder / "network"))
+                variables = {S3_ENDPOINT: url}
+            stack = exits.enter_context(
+                LocalStack(config, folder, port, concurrency=max(concurrency, 10), variables=variables)
+            )
             claimed.record(stack.emulator.endpoint)
             say(f"Deploying {', '.join(model.name for model in settings.models)}")
             outputs = stack.deploy().outputs
             up.append(stack)
+            variables_of.append(variables)
             for architecture in settings.architectures:
                 function = settings.for_architecture(architecture)
                 memory = memory or function.memory
@@ -117,7 +133,9 @@ def stacks_up(
             say("Deploying the functions to compare with")
             architectures = list(dict.fromkeys(subject.architecture for subject in subjects))
             compared = _baselines(architectures, bundles, sources)
-            deployed = baselines.deployed(compared, up[0].clients, _FOLDER / "baselines", asker, memory)
+            deployed = baselines.deployed(
+                compared, up[0].clients, _FOLDER / "baselines", asker, memory, variables_of[0]
+            )
             subjects += exits.enter_context(deployed)
         yield Measured(subjects, bundles, memory)
 

@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,7 @@ class Host:
 
     Attributes:
         endpoint: URL of the AWS APIs that functions are to use.
+        variables: environment variables that every function gets besides its own.
         folder: marks the processes as belonging to the stack in it, see `child`.
         task_root: working directory of the runtime and first entry of its import path.
         environments: each environment makes its `/tmp` here.
@@ -89,6 +90,7 @@ class Host:
     """
 
     endpoint: str
+    variables: Mapping[str, str]
     folder: Path
     task_root: Path
     environments: Path
@@ -284,6 +286,7 @@ class Environment:
         function = self.function
         variables = {
             **function.environment(self._tmp),
+            **self._host.variables,
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",

@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from io import FileIO
 from pathlib import Path
@@ -59,16 +59,25 @@ class LambdaService:
         code: folder of the one package that the images contain: `handlers` for `handlers.efs.app.handler`.
         images: what is in an image; called on the service's thread.
         mounts: which folder stands for an access point; called on the service's thread.
+        variables: environment variables that every function gets besides its own.
     """
 
     def __init__(
-        self, *, endpoint: str, folder: Path, code: Path, images: ImageResolver, mounts: MountResolver
+        self,
+        *,
+        endpoint: str,
+        folder: Path,
+        code: Path,
+        images: ImageResolver,
+        mounts: MountResolver,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._folder = folder.resolve()
         self._code = code.resolve()
         self._images = images
         self._mounts = mounts
+        self._variables = dict(variables or {})
         self._port = 0
         self._pools: dict[tuple[str, str], Pool] = {}  # by the function's ARN and version
         self._retired: list[Pool] = []
@@ -165,6 +174,7 @@ class LambdaService:
         stack.callback(os.close, lifeline)
         self._host = Host(
             endpoint=self._endpoint,
+            variables=self._variables,
             folder=self._folder,
             task_root=task_root,
             environments=own / "environments",
