@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models check format models demo-models clean
+.PHONY: help demo test test-models check format bench models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,10 @@ demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take 
 test: .venv/.test ## run the tests
 	$(BIN)/python -m pytest
 
-test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
+test-bench: .venv/.bench ## measure a full-size model beside plain handlers, and say which targets hold (a quarter of an hour)
+	$(BIN)/python -m workbench bench --full-size --compare --targets workbench/bench/targets.json --json .bench/speed.json
+
+models: .venv/.prepare ## run the tests that export and prove models, which need torch
 	$(BIN)/python -m pytest -m models tests/models
 
 check: .venv/.test ## lint, formatting and types
@@ -34,6 +37,9 @@ format: .venv/.test ## put the code into the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench: .venv/.bench ## measure a full-size model beside plain handlers, and say which targets hold (a quarter of an hour)
+	$(BIN)/python -m workbench bench --full-size --compare --targets workbench/bench/targets.json --json .bench/speed.json
+
 models: .venv/.prepare ## fetch, export and prove the models of a stack (STACK=dev)
 	$(BIN)/python -m workbench models prepare --stack $(STACK)
 
@@ -41,7 +47,7 @@ demo-models: .venv/.prepare ## train the two demo models again (about twenty min
 	$(BIN)/python -m workbench.models.demo.train
 
 clean: ## remove what the other targets made
-	rm -rf .venv .local .build .pytest_cache .ruff_cache
+	rm -rf .venv .local .build .bench .pytest_cache .ruff_cache
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, and $(PYTHON) is %d.%d; set PYTHON=..." % sys.version_info[:2])'
@@ -60,4 +66,8 @@ clean: ## remove what the other targets made
 
 .venv/.prepare: .venv/.test workbench/models/requirements.txt
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement workbench/models/requirements.txt
+	@touch $@
+
+.venv/.bench: .venv/.prepare workbench/bench/requirements.txt
+	$(PIP) --requirement workbench/bench/requirements.txt
 	@touch $@

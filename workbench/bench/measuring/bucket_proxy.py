@@ -98,7 +98,8 @@ def _configuration(network: S3Network, port: int, upstream: int, folder: Path, e
         rates = (min(connection, network.total_mb_s * 1e6 / count) for count in range(1, _MOST_CONNECTIONS + 1))
         shares = "".join(f"    {count} {rate:.0f};\n" for count, rate in enumerate(rates, start=1))
     temporary = "".join(
-        f"  {kind}_temp_path {folder}/scratch/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        f"  {kind}_temp_path {folder}/scratch/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     return f"""\
 load_module {echo};
@@ -121,7 +122,7 @@ http {{
   server {{
     listen {_HOST}:{port};
     location / {{
-      echo_sleep {network.latency_ms / 1000:.4f};
+      echo_sleep {network.latency_ms / 1000:.3f};
       echo_exec @s3;
     }}
     location @s3 {{

@@ -13,6 +13,7 @@ from infra.settings import ModelSource, Settings
 from workbench.bench.measuring import baselines
 from workbench.bench.measuring.bucket_proxy import bucket_proxy, free_port
 from workbench.bench.measuring.networks import Profile
+from workbench.bench.measuring.slow_files import slow_files
 from workbench.bench.measuring.subjects import LocalSubject, MeasuringError, Subject
 from workbench.bench.results import ModelFacts
 from workbench.local.asking import Asker
@@ -105,6 +106,10 @@ def stacks_up(
             claimed.record(stack.emulator.endpoint)
             say(f"Deploying {', '.join(model.name for model in settings.models)}")
             outputs = stack.deploy().outputs
+            if network and "efs" in settings.architectures:
+                # Not before: deploying fills the file system, and what stands between is for reading.
+                through_efs = slow_files(network.efs, stack.file_systems.root, folder / "efs")
+                stack.file_systems.seen = exits.enter_context(through_efs)
             up.append(stack)
             variables_of.append(variables)
             for architecture in settings.architectures:
@@ -132,7 +137,7 @@ def stacks_up(
         if compare:
             say("Deploying the functions to compare with")
             architectures = list(dict.fromkeys(subject.architecture for subject in subjects))
-            compared = _baselines(architectures, bundles, sources)
+            compared = _baselines(architectures, bundles, sources, network, exits)
             deployed = baselines.deployed(
                 compared, up[0].clients, _FOLDER / "baselines", asker, memory, variables_of[0]
             )
@@ -155,7 +160,11 @@ def _bundles(settings: Settings, architecture: str, stack: str) -> list[LocalBun
 
 
 def _baselines(
-    architectures: Sequence[str], bundles: dict[str, LocalBundle], sources: dict[str, ModelSource]
+    architectures: Sequence[str],
+    bundles: dict[str, LocalBundle],
+    sources: dict[str, ModelSource],
+    network: Profile | None,
+    exits: contextlib.ExitStack,
 ) -> list[baselines.Baseline]:
     """A plain handler for each checkpoint and architecture, and a floor for each bundle."""
     found: list[baselines.Baseline] = []
@@ -164,7 +173,12 @@ def _baselines(
         checkpoint = _checkpoint(name, sources[name], bundle)
         if checkpoint not in seen:  # the same one in another precision
             seen.add(checkpoint)
-            found += [baselines.plain(where, name, bundle.manifest.task, checkpoint) for where in architectures]
+            for where in architectures:
+                seen_at = checkpoint
+                if network and where == "efs":
+                    through_efs = slow_files(network.efs, checkpoint, _FOLDER / "baselines" / name)
+                    seen_at = exits.enter_context(through_efs)
+                found.append(baselines.plain(where, name, bundle.manifest.task, seen_at))
         if bundle.manifest.engine == "onnx":
             found.append(baselines.floor(name, bundle.folder))
     return found

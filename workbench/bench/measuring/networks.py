@@ -20,9 +20,9 @@ class _Part(BaseModel):
 
 
 class S3Network(_Part):
-    """Milliseconds until a request is answered, megabytes a second for one connection and, if limited, for all."""
+    """Whole milliseconds until a request is answered, megabytes a second for one connection and, if limited, for all."""
 
-    latency_ms: float = Field(ge=0)
+    latency_ms: int = Field(ge=1)
     connection_mb_s: float = Field(gt=0)
     total_mb_s: float | None = Field(default=None, gt=0)
 

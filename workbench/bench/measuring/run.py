@@ -116,7 +116,7 @@ def _cold(subject: Subject, samples: Sequence[ColdStart]) -> ColdStarts:
         billed_ms=[sample.billed_ms for sample in samples if sample.billed_ms is not None],
         memory_mb=[round(sample.memory_mb, 1) for sample in samples if sample.memory_mb is not None],
         fetched=subject.fetched,
-        init_ms=[round(sample.init_ms, 1) for sample in samples],
+        init_ms=[round(sample.init_ms, 1) for sample in samples if sample.init_ms is not None],
     )
 
 
