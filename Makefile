@@ -22,10 +22,7 @@ demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take 
 test: .venv/.test ## run the tests
 	$(BIN)/python -m pytest
 
-test-bench: .venv/.bench ## measure a full-size model beside plain handlers, and say which targets hold (a quarter of an hour)
-	$(BIN)/python -m workbench bench --full-size --compare --targets workbench/bench/targets.json --json .bench/speed.json
-
-models: .venv/.prepare ## run the tests that export and prove models, which need torch
+test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
 	$(BIN)/python -m pytest -m models tests/models
 
 check: .venv/.test ## lint, formatting and types
