@@ -195,7 +195,7 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _tokenizer(stored: StoredBundle) -> Tokenizer:
     file = stored.file(TOKENIZER)
     try:
-        tokenizer = Tokenizer.from_file(str(file)) if isinstance(file, Path) else Tokenizer.from_buffer(file)
+        tokenizer = Tokenizer.from_file(str(file)) if isinstance(file, Path) else Tokenizer.from_buffer(bytes(file))
     except Exception as error:
         raise ModelError(f"{TOKENIZER} cannot be read by the tokenizers library ({error}).") from error
     tokenizer.no_padding()

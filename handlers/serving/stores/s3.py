@@ -55,7 +55,7 @@ class S3Store:
         manifest = self.manifest(name, digest)
         # All downloads are under way before the first is waited for.
         downloads = {file.path: self.download(name, digest, file) for file in manifest.files}
-        return StoredBundle(manifest, {path: b"".join(parts) for path, parts in downloads.items()})
+        return StoredBundle(manifest, {file.path: _joined(downloads[file.path], file.size) for file in manifest.files})
 
     def manifest_text(self, name: str, digest: str) -> bytes:
         """The manifest of a bundle as it lies in the bucket; raises `BundleError` when it cannot be fetched."""
@@ -116,3 +116,13 @@ class S3Store:
             file.path,
             f"s3://{self._name}/{key} {found}; its manifest says {expected}. Delete it and deploy the model again.",
         )
+
+
+def _joined(parts: Iterator[Bytes], size: int) -> bytearray:
+    """The parts of a file of `size` bytes, each put into its place as it comes, so that there are never two copies."""
+    content = bytearray(size)
+    end = 0
+    for part in parts:
+        begin, end = end, end + len(part)
+        content[begin:end] = part
+    return content
