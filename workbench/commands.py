@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from workbench.bench.measuring.commands import bench_command
-from workbench.bench.measuring.subjects import MeasuringError
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end

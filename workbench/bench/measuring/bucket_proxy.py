@@ -25,8 +25,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.measuring.networks import S3Network
-from workbench.bench.measuring.subjects import MeasuringError
 
 _HOST = "127.0.0.1"
 _CHILD = Path(__file__).parents[2] / "local" / "child.py"

@@ -6,22 +6,28 @@ import json
 import shlex
 import statistics
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from workbench.bench.measuring.networks import Profile, profile
-from workbench.bench.measuring.subjects import MeasuringError, Subject
-from workbench.bench.measuring.targets import Outcome, outcomes, read
-from workbench.bench.results import Results, Throughput
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.program.config import StackConfig, load
+
+if TYPE_CHECKING:
+    # What measures takes its time to import, and no other command needs it.
+    from workbench.bench.measuring.measured import Measured
+    from workbench.bench.measuring.networks import Profile
+    from workbench.bench.measuring.run import Plan, Question
+    from workbench.bench.measuring.subjects import Subject
+    from workbench.bench.measuring.targets import Outcome
+    from workbench.bench.results import Results, Throughput
 
 console = Console()
 
@@ -46,6 +52,19 @@ def bench_command(
     ),
     concurrency: Annotated[str, typer.Option(help="Numbers of clients at once; empty to leave it out.")] = "1,2,4",
     duration: Annotated[float, typer.Option(min=1, max=300, help="Seconds for each number of clients.")] = 5.0,
+    here: Annotated[
+        bool, typer.Option("--here", help="Bring the stack up on this machine, although it is not the stack local.")
+    ] = False,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ARCHITECTURE=URL",
+            help="Measure this endpoint, which serves the stack's models; may be given more than once. No cold starts.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before a run on AWS, which costs money.")
+    ] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Measure a plain handler (transformers and PyTorch) and a floor, too.")
     ] = False,
@@ -69,20 +88,27 @@ def bench_command(
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
 ) -> None:
     """Measure cold starts, warm requests, throughput and memory of a stack: on this machine, or on AWS."""
+    from workbench.bench.measuring.networks import profile
+    from workbench.bench.measuring.run import Plan
+    from workbench.bench.measuring.targets import outcomes, read
+
     limits = read(targets) if targets else []
-    with _progress() as progress:
-        results = _measure(
-            configs=_configs(stack, config or [], _names(architectures), full_size, progress),
-            models=_names(models),
-            cold=cold,
-            warm=warm,
-            tokens=_numbers(tokens, "--tokens"),
-            concurrency=_numbers(concurrency, "--concurrency"),
-            duration=duration,
-            compare=compare,
-            network=profile(network) if network else None,
-            progress=progress,
-        )
+    plan = Plan(cold, warm, tuple(_numbers(concurrency, "--concurrency")), duration)
+    lengths = _numbers(tokens, "--tokens")
+    away = bool(url) or not (here or stack == HERE or full_size)
+    if away and (compare or network):
+        raise MeasuringError("--compare and --network are for stacks on this machine; leave them out, or add --here.")
+    through = profile(network) if network else None
+    with ExitStack() as exits:
+        chosen = _names(architectures), _names(models)
+        if away:
+            up = _away(load(stack, config or []), *chosen, url or [], plan, len(lengths), yes)
+            progress = exits.enter_context(_progress())
+        else:
+            progress = exits.enter_context(_progress())
+            configs = _configs(stack, config or [], chosen[0], full_size, progress.console.print)
+            up = exits.enter_context(_here(configs, chosen[1], plan, compare, through, progress.console.print))
+        results = _measure(up, plan, lengths, stack=stack, compare=compare, network=through, progress=progress)
     if json_file:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         results.write(json_file)
@@ -95,9 +121,46 @@ def bench_command(
         _print_outcomes(outcomes(results, limits))
 
 
+def _away(
+    config: StackConfig,
+    architectures: Sequence[str],
+    models: Sequence[str],
+    urls: Sequence[str],
+    plan: Plan,
+    questions: int,
+    yes: bool,
+) -> Measured:
+    """What runs elsewhere, once the user agrees to what measuring a stack on AWS costs."""
+    from workbench.bench.measuring.aws import cost
+    from workbench.bench.measuring.elsewhere import elsewhere
+
+    up = elsewhere(config, architectures, models, urls)
+    if not urls and not yes:
+        price = cost(plan, len(up.subjects), questions, up.memory)
+        typer.confirm(
+            f"This measures stack {config.stack} on AWS and is estimated to cost up to ${price:.2f}. Go on?", abort=True
+        )
+    return up
+
+
+def _here(
+    configs: Sequence[StackConfig],
+    models: Sequence[str],
+    plan: Plan,
+    compare: bool,
+    network: Profile | None,
+    say: Callable[[str], None],
+) -> AbstractContextManager[Measured]:
+    from workbench.bench.measuring.local import stacks_up
+
+    clients = max([1, *plan.concurrency])
+    return stacks_up(configs, models=models, compare=compare, concurrency=clients, network=network, say=say)
+
+
 def _configs(
-    stack: str, config: Sequence[str], architectures: Sequence[str], full_size: bool, progress: Progress
+    stack: str, config: Sequence[str], architectures: Sequence[str], full_size: bool, say: Callable[[str], None]
 ) -> list[StackConfig]:
+    """The stacks to bring up on this machine: the one that is named or, of full size, one for each precision."""
     from workbench.bench.measuring.local import UNTHROTTLED
 
     overrides = [*UNTHROTTLED, *config]
@@ -107,7 +170,7 @@ def _configs(
         return [load(stack, overrides)]
     from workbench.bench.measuring.full_size import SOURCE, model_name, prepare_full_size
 
-    prepare_full_size(progress.console.print)
+    prepare_full_size(say)
     return [
         load(
             stack,
@@ -122,74 +185,58 @@ def _configs(
 
 
 def _measure(
+    up: Measured,
+    plan: Plan,
+    lengths: Sequence[int],
     *,
-    configs: Sequence[StackConfig],
-    models: Sequence[str],
-    cold: int,
-    warm: int,
-    tokens: Sequence[int],
-    concurrency: Sequence[int],
-    duration: float,
+    stack: str,
     compare: bool,
     network: Profile | None,
     progress: Progress,
 ) -> Results:
-    from workbench.bench.measuring.local import stacks_up
-    from workbench.bench.measuring.machine import this_machine
     from workbench.bench.measuring.overhead import measure
     from workbench.bench.measuring.questions import question
-    from workbench.bench.measuring.run import Plan, Question, cold_starts, steps, throughputs, warm_requests
+    from workbench.bench.measuring.run import Question, cold_starts, steps, throughputs, warm_requests
+    from workbench.bench.results import Results
 
-    plan = Plan(cold, warm, tuple(concurrency), duration)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    with stacks_up(
-        configs,
-        models=models,
-        compare=compare,
-        concurrency=max([1, *concurrency]),
-        network=network,
-        say=progress.console.print,
-    ) as up:
-        asked = {
-            name: [Question(*question(bundle.folder, count)) for count in tokens] for name, bundle in up.bundles.items()
-        }
+    asked = {
+        name: [Question(*question(bundle.folder, count)) for count in lengths] for name, bundle in up.bundles.items()
+    }
 
-        def questions(subject: Subject) -> list[Question]:
-            if subject.variant == "floor":
-                return [Question({"tokens": item.tokens}, item.tokens) for item in asked[subject.model]]
-            return asked[subject.model]
+    def questions(subject: Subject) -> list[Question]:
+        if subject.variant == "floor":
+            return [Question({"tokens": item.tokens}, item.tokens) for item in asked[subject.model]]
+        return asked[subject.model]
 
-        parts = {
-            name: progress.add_task(name, total=total) for name, total in steps(up.subjects, questions, plan).items()
-        }
-        around = progress.add_task("Around the engine", total=len(up.bundles) * len(tokens) if compare else 0)
+    parts = {name: progress.add_task(name, total=total) for name, total in steps(up.subjects, questions, plan).items()}
 
-        def step(part: str, _subject: str) -> None:
-            progress.advance(parts[part])
+    def step(part: str, _subject: str) -> None:
+        progress.advance(parts[part])
 
-        colds = cold_starts(up.subjects, questions, plan, step)
-        warms = warm_requests(up.subjects, questions, plan, step)
-        through = throughputs(up.subjects, questions, plan, step)
-        overhead = []
-        for name, bundle in up.bundles.items() if compare and warm else ():
+    colds = cold_starts(up.subjects, questions, plan, step)
+    warms = warm_requests(up.subjects, questions, plan, step)
+    through = throughputs(up.subjects, questions, plan, step)
+    overhead = []
+    if compare and plan.warm:
+        around = progress.add_task("Around the engine", total=len(up.bundles) * len(lengths))
+        for name, bundle in up.bundles.items():
             for item in asked[name]:
-                overhead.append(measure(bundle.folder, item.body, item.tokens, warm, up.memory))
+                overhead.append(measure(bundle.folder, item.body, item.tokens, plan.warm, up.memory))
                 progress.advance(around)
-        return Results(
-            created=created,
-            command=shlex.join(["python -m workbench", *sys.argv[1:]]).replace(
-                "'python -m workbench'", "python -m workbench"
-            ),
-            stack=configs[0].stack,
-            network=str(network) if network else LOCAL_DISK,
-            memory_mb=up.memory,
-            machine=this_machine(),
-            models=up.models,
-            cold=colds,
-            warm=warms,
-            throughput=through,
-            overhead=overhead,
-        )
+    return Results(
+        created=created,
+        command=" ".join(["python -m workbench", *map(shlex.quote, sys.argv[1:])]),
+        stack=stack,
+        network=up.network or (str(network) if network else LOCAL_DISK),
+        memory_mb=up.memory,
+        machine=up.machine,
+        models=up.models,
+        cold=colds,
+        warm=warms,
+        throughput=through,
+        overhead=overhead,
+    )
 
 
 def _print(results: Results) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from infra.bundles import LocalBundle, read_bundles
-from infra.section import ConfigError
-from infra.settings import ModelSource, Settings
+from infra.bundles import LocalBundle
+from infra.settings import ModelSource
 from workbench.bench.measuring import baselines
 from workbench.bench.measuring.bucket_proxy import bucket_proxy, free_port
+from workbench.bench.measuring.errors import MeasuringError
+from workbench.bench.measuring.machine import this_machine
+from workbench.bench.measuring.measured import Measured, bundles_of, settings_of
 from workbench.bench.measuring.networks import Profile
 from workbench.bench.measuring.slow_files import slow_files
-from workbench.bench.measuring.subjects import LocalSubject, MeasuringError, Subject
-from workbench.bench.results import ModelFacts
+from workbench.bench.measuring.subjects import LocalSubject, Subject
 from workbench.local.asking import Asker
 from workbench.local.processes import claim
 from workbench.local.stack import FOLDER, LocalStack
@@ -33,34 +33,6 @@ S3_ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
 # The stack's own limits protect an account; here they would hide how fast the functions are.
 UNTHROTTLED = ("throttleRate=5000", "throttleBurst=5000")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is up: subjects, the bundle of each model by its name, and the memory of the functions in MB."""
-
-    subjects: Sequence[Subject]
-    bundles: dict[str, LocalBundle]
-    memory: int
-
-    @property
-    def models(self) -> list[ModelFacts]:
-        """What the results say of the models."""
-        return [facts(bundle) for bundle in self.bundles.values()]
-
-
-def facts(bundle: LocalBundle) -> ModelFacts:
-    """What the results say of a model."""
-    manifest = bundle.manifest
-    return ModelFacts(
-        name=bundle.name,
-        source=manifest.source.get("model", ""),
-        task=manifest.task,
-        engine=manifest.engine,
-        precision=manifest.precision,
-        size=manifest.size,
-        digest=manifest.digest,
-    )
 
 
 @contextlib.contextmanager
@@ -92,7 +64,7 @@ def stacks_up(
         memory = 0
         variables_of: list[dict[str, str]] = []
         for index, config in enumerate(configs):
-            settings = _settings(config)
+            settings = settings_of(config)
             folder = _FOLDER / str(index)
             claimed = exits.enter_context(claim(folder, config.stack))
             port, variables = None, {}
@@ -115,7 +87,9 @@ def stacks_up(
             for architecture in settings.architectures:
                 function = settings.for_architecture(architecture)
                 memory = memory or function.memory
-                for source, bundle in zip(function.models, _bundles(settings, architecture, config.stack), strict=True):
+                for source, bundle in zip(
+                    function.models, bundles_of(settings, architecture, config.stack), strict=True
+                ):
                     if models and bundle.name not in models:
                         continue
                     bundles.setdefault(bundle.name, bundle)
@@ -142,21 +116,7 @@ def stacks_up(
                 compared, up[0].clients, _FOLDER / "baselines", asker, memory, variables_of[0]
             )
             subjects += exits.enter_context(deployed)
-        yield Measured(subjects, bundles, memory)
-
-
-def _settings(config: StackConfig) -> Settings:
-    try:
-        return Settings.from_config(config.values, config.project)
-    except ConfigError as error:
-        raise MeasuringError(f"The configuration of stack {config.stack} is not usable: {error}") from error
-
-
-def _bundles(settings: Settings, architecture: str, stack: str) -> list[LocalBundle]:
-    try:
-        return read_bundles(settings.for_architecture(architecture), stack)  # pyright: ignore[reportArgumentType]
-    except ConfigError as error:
-        raise MeasuringError(str(error)) from error
+        yield Measured(subjects, bundles, memory, this_machine())
 
 
 def _baselines(

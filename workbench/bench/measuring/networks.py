@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from workbench.bench.measuring.subjects import MeasuringError
+from workbench.bench.measuring.errors import MeasuringError
 
 FILE = Path(__file__).parents[1] / "networks.json"
 

@@ -25,8 +25,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.measuring.networks import EfsNetwork
-from workbench.bench.measuring.subjects import MeasuringError
 
 _CHILD = Path(__file__).parents[2] / "local" / "child.py"
 _ROOT = Path(__file__).parents[3]

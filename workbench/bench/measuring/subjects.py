@@ -14,15 +14,12 @@ from typing import Any, Protocol
 import psutil
 import urllib3
 
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.measuring.timing import phases, server_timing
 from workbench.bench.results import Variant
 from workbench.local.asking import Asker, Reply
 from workbench.local.lambda_service.reports import InvocationReport
 from workbench.local.lambda_service.service import LambdaService
-
-
-class MeasuringError(Exception):
-    """What was to be measured did not answer as it should; the message is a sentence for whoever measures."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from workbench.bench.measuring.subjects import MeasuringError
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.measuring.targets import outcomes, read
 from workbench.bench.results import PHASES, ColdStarts, Results, ResultsError, WarmRequests
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from workbench.bench.measuring.subjects import MeasuringError
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.results import ColdStarts, Results, Variant, WarmRequests
 
 Measured = TypeVar("Measured", ColdStarts, WarmRequests)
