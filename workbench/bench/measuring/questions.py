@@ -27,11 +27,12 @@ def question(bundle: Path, tokens: int) -> tuple[dict[str, Any], int]:
     words = PASSAGE.split(" ")
     words *= tokens // len(words) + 1
     wanted = min(tokens, manifest.max_length)
+    asks = manifest.task == "question-answering"
+    if manifest.task == "fill-mask":
+        words.insert(0, manifest.options.get("special_tokens", {}).get("mask") or _mask(tokenizer))
 
     def count(text: str) -> int:
-        if manifest.task == "question-answering":
-            return len(tokenizer.encode(QUESTIONS[1], text))
-        return len(tokenizer.encode(text))
+        return len(tokenizer.encode(QUESTIONS[1], text) if asks else tokenizer.encode(text))
 
     # The most words that fit: more words are never fewer tokens.
     few, many = 1, len(words)
@@ -39,13 +40,8 @@ def question(bundle: Path, tokens: int) -> tuple[dict[str, Any], int]:
         middle = (few + many + 1) // 2
         few, many = (middle, many) if count(" ".join(words[:middle])) <= wanted else (few, middle - 1)
     text = " ".join(words[:few])
-    body: dict[str, Any] = {"model_type": manifest.name}
-    if manifest.task == "question-answering":
-        return body | {"question": QUESTIONS[1], "context": text}, count(text)
-    example = dict(TASKS[manifest.task].EXAMPLE)
-    if manifest.task == "fill-mask":
-        text = f"{manifest.options.get('special_tokens', {}).get('mask') or _mask(tokenizer)} {text}"
-    return body | example | {"inputs": text}, count(text)
+    fields = {"question": QUESTIONS[1], "context": text} if asks else {**TASKS[manifest.task].EXAMPLE, "inputs": text}
+    return {"model_type": manifest.name, **fields}, count(text)
 
 
 def _mask(tokenizer: Tokenizer) -> str:
