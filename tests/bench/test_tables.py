@@ -17,7 +17,7 @@ def test_tables_take_their_places_and_nothing_else_changes() -> None:
     document = f"# Speed\n\n{place('cold')}\n\nbetween\n\n{place('overhead')}\nend\n<!-- bench: other/cold -->\n"
     filled = fill(document, RESULTS, "speed")
     assert "from before" not in filled
-    assert filled.startswith("# Speed\n\n<!-- bench: speed/cold -->\n| ")
+    assert filled.startswith("# Speed\n\n<!-- bench: speed/cold -->\n\n| ")
     assert filled.endswith("<!-- end of bench -->\nend\n<!-- bench: other/cold -->\n")
     assert "\n\nbetween\n\n" in filled
     assert "| plain handler | s3 | 4500 (4500 to 4500) |" in filled

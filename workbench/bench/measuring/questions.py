@@ -24,7 +24,7 @@ def question(bundle: Path, tokens: int) -> tuple[dict[str, Any], int]:
     tokenizer = Tokenizer.from_file(str(bundle / _TOKENIZER))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    words = PASSAGE.split(" ")
+    words: list[str] = [*PASSAGE.split(" ")]
     words *= tokens // len(words) + 1
     wanted = min(tokens, manifest.max_length)
     asks = manifest.task == "question-answering"
