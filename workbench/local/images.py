@@ -54,8 +54,9 @@ class FileSystems:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.seen = root
+        # In full, as functions run in a working directory of their own.
+        self.root = root.resolve()
+        self.seen = self.root
 
     def __call__(self, access_point_arn: str) -> Path:
         """The folder of an access point, made at its first use."""

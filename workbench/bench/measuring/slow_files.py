@@ -46,7 +46,7 @@ def slow_files(network: EfsNetwork, root: Path, folder: Path) -> Iterator[Path]:
             "To measure EFS through a network takes FUSE and the package mfusepy, and they are not both installed: "
             "`make bench` installs the package, and on Debian and Ubuntu `apt-get install fuse3` the rest."
         )
-    seen = folder / "seen"
+    seen = folder.resolve() / "seen"
     # Left by a run that was killed; it would answer every access with an error.
     subprocess.run([unmount, "-u", "-z", str(seen)], check=False, stderr=subprocess.DEVNULL)
     seen.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,6 @@ from workbench.local.asking import Asker, Reply
 from workbench.local.lambda_service.reports import InvocationReport
 from workbench.local.lambda_service.service import LambdaService
 
-
 # On a busy machine an environment may not be back from its last request in time, and another one is started, as Lambda
 # would. That is no warm request, so it is asked again.
 _ATTEMPTS = 5
@@ -130,7 +129,9 @@ class LocalSubject:
             reply, report = self._ask(body)
             if not report.cold:
                 return WarmRequest(reply.milliseconds, report.duration_ms, server_timing(reply.headers))
-        raise MeasuringError(f"{self} starts an environment for every request; is the machine busy with something else?")
+        raise MeasuringError(
+            f"{self} starts an environment for every request; is the machine busy with something else?"
+        )
 
     def memory(self) -> tuple[float, float] | None:
         with contextlib.suppress(psutil.Error, IndexError, AttributeError):
