@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models check format bench models demo-models clean
+.PHONY: help demo test test-models test-networks check format bench models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ test: .venv/.test ## run the tests
 
 test-models: .venv/.prepare ## run the tests that export and prove models, which need torch
 	$(BIN)/python -m pytest -m models tests/models
+
+test-networks: .venv/.bench ## run the tests of the networks that the bench models, which need nginx and FUSE
+	@command -v fusermount3 >/dev/null && test -e /usr/lib/nginx/modules/ngx_http_echo_module.so \
+		|| apt-get install -y --no-install-recommends nginx-light libnginx-mod-http-echo fuse3
+	$(BIN)/python -m pytest tests/networks
 
 check: .venv/.test ## lint, formatting and types
 	$(BIN)/ruff check

@@ -135,6 +135,7 @@ http {{
       proxy_cache_key $uri;
       proxy_cache_valid 200 1d;
       proxy_cache_lock on;
+      proxy_force_ranges on;
     }}
   }}
 }}
