@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models test-mutants test-images local-pulumi check format models demo-models clean
+.PHONY: help demo test test-models test-mutants test-images test-networks local-pulumi check format bench models demo-models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ test-mutants: .venv/.test ## put faults into the program one by one, and see the
 test-images: .venv/.test ## build the images, run them as Lambda does, and push them; needs Docker Engine
 	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m pytest --timeout 900 tests/images
 
+test-networks: .venv/.bench ## run the tests of the networks that the bench models, which need nginx and FUSE
+	@command -v fusermount3 >/dev/null && test -e /usr/lib/nginx/modules/ngx_http_echo_module.so \
+		|| apt-get install -y --no-install-recommends nginx-light libnginx-mod-http-echo fuse3
+	$(BIN)/python -m pytest tests/networks
+
 check: .venv/.test policy/.venv/.pack ## lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -44,6 +49,9 @@ format: .venv/.test ## put the code into the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench: .venv/.bench ## measure a full-size model beside plain handlers, and say which targets hold (a quarter of an hour)
+	$(BIN)/python -m workbench bench --full-size --compare --targets workbench/bench/targets.json --json .bench/speed.json
+
 models: .venv/.prepare ## fetch, export and prove the models of a stack (STACK=dev)
 	$(BIN)/python -m workbench models prepare --stack $(STACK)
 
@@ -51,7 +59,7 @@ demo-models: .venv/.prepare ## train the two demo models again (about twenty min
 	$(BIN)/python -m workbench.models.demo.train
 
 clean: ## remove what the other targets made
-	rm -rf .venv policy/.venv .local .build .pytest_cache .ruff_cache
+	rm -rf .venv policy/.venv .local .build .bench .pytest_cache .ruff_cache
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed, and $(PYTHON) is %d.%d; set PYTHON=..." % sys.version_info[:2])'
@@ -76,4 +84,8 @@ policy/.venv/.pack: .venv/.python policy/requirements.txt policy/constraints.txt
 
 .venv/.prepare: .venv/.test workbench/models/requirements.txt
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement workbench/models/requirements.txt
+	@touch $@
+
+.venv/.bench: .venv/.prepare workbench/bench/requirements.txt
+	$(PIP) --requirement workbench/bench/requirements.txt
 	@touch $@

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from infra.docker_engine import DockerError
 from infra.section import ConfigError
+from workbench.bench.measuring.commands import bench_command
+from workbench.bench.measuring.errors import MeasuringError
 from workbench.images.commands import images
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
@@ -38,6 +40,7 @@ local = typer.Typer(no_args_is_help=True, help="The stack on this machine, witho
 application.add_typer(local, name="local")
 application.add_typer(models, name="models")
 application.add_typer(images, name="images")
+application.command("bench")(bench_command)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[
@@ -76,6 +79,7 @@ def main() -> None:
         DemoError,
         DockerError,
         EmulatorError,
+        MeasuringError,
         ModelError,
         ProgramError,
         PulumiError,

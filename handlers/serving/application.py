@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
+from handlers.serving import BEGUN
 from handlers.serving.bundle import BundleError
 from handlers.serving.errors import STATUS, RequestError
 from handlers.serving.events import read_body, response
@@ -25,6 +26,11 @@ if "AWS_LAMBDA_LOG_LEVEL" not in os.environ:  # with it the operator has chosen,
     logger.setLevel(logging.INFO)
 
 
+# What `server-timing` says of a request. `load` is `fetch`, in which the store gives the bundle, and `session`, in which
+# engine and tokenizer are made from it.
+_STAGES = ("load", "fetch", "session", "tokenize", "infer")
+
+
 class LambdaContext(Protocol):
     """What the application needs of the context of an invocation."""
 
@@ -37,9 +43,11 @@ class _Request:
 
     id: str
     cold_start: bool
+    imports: float  # ms that the function's imports took when it was started
     loads: bool = False
     facts: dict[str, str | int] = field(default_factory=dict)
-    milliseconds: dict[str, float] = field(default_factory=lambda: {"load": 0.0, "tokenize": 0.0, "infer": 0.0})
+    milliseconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
+    begun: float = field(default_factory=perf_counter)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -50,8 +58,11 @@ class _Request:
             self.milliseconds[name] += (perf_counter() - begin) * 1000
 
     def headers(self) -> dict[str, str]:
+        durations = {**self.milliseconds, "total": (perf_counter() - self.begun) * 1000}
+        if self.cold_start:
+            durations["imports"] = self.imports
         return {
-            "server-timing": ", ".join(f"{stage};dur={dur:.1f}" for stage, dur in self.milliseconds.items()),
+            "server-timing": ", ".join(f"{stage};dur={dur:.1f}" for stage, dur in durations.items()),
             "x-cold-start": str(self.cold_start).lower(),
         }
 
@@ -72,11 +83,12 @@ class Application:
         self._models = Models(digests, store)
         self._metrics = RequestMetrics(architecture)
         self._cold = not is_kept_ready()
+        self._imports = (perf_counter() - BEGUN) * 1000
         start_ahead(self._models, store)
 
     def __call__(self, event: object, context: LambdaContext) -> dict[str, Any]:
         """The response to one event; an error is a response, too, and never an exception."""
-        request = _Request(context.aws_request_id, cold_start=self._cold)
+        request = _Request(context.aws_request_id, self._cold, self._imports)
         self._cold = False
         try:
             result = response(200, self._answer(event, request), request.headers())
@@ -103,7 +115,7 @@ class Application:
         fields = read_body(event)
         name = parse_model(fields, self._models.names)
         request.facts.update(model=name)
-        with request.stage("load"):
+        with request.stage("load"), request.stage("fetch"):
             task = self._models.task(name)
         try:
             parsed = task.parse({**fields, MODEL: name})
@@ -114,7 +126,7 @@ class Application:
         request.facts.update(parsed.facts)
         request.loads = not self._models.is_loaded(name)
         with request.stage("load"):
-            model = self._models.get(name)
+            model = self._models.get(name, request.stage)
         with request.stage("tokenize"):
             work = model.prepare(parsed)
         request.facts.update(work.facts)

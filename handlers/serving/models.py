@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from handlers.serving.bundle import MANIFEST, Bundle, BundleError
@@ -24,6 +25,9 @@ TASKS: Mapping[str, type[Task]] = {
     "fill-mask": FillMask,
     "zero-shot-classification": ZeroShotClassification,
 }
+
+
+Stage = Callable[[str], AbstractContextManager[None]]
 
 
 class Models:
@@ -64,14 +68,17 @@ class Models:
             self.task(name)
             self.get(name)
 
-    def get(self, name: str) -> Task:
-        """The model `name`, loaded now if it is not yet.
+    def get(self, name: str, stage: Stage = nullcontext) -> Task:
+        """The model `name`, loaded now if it is not yet: in the stages `fetch` and `session`.
 
         Raises:
             BundleError: its bundle is missing, damaged, or of a kind that this image cannot run.
         """
         if name not in self._loaded:
-            self._loaded[name] = load_model(self._store.open(name, self._digests[name]))
+            with stage("fetch"):
+                stored = self._store.open(name, self._digests[name])
+            with stage("session"):
+                self._loaded[name] = load_model(stored)
         return self._loaded[name]
 
 

@@ -58,7 +58,7 @@ def main() -> None:
     assert program is not None
     for node in program.model.graph:
         node.metadata_props.clear()  # where in the source of the model a node comes from: half of the file
-    program.save(str(FOLDER / "model.onnx"))
+    program.save(str(FOLDER / "model.onnx"), external_data=True)  # weights beside the graph, as bundles are prepared
     seal(
         FOLDER,
         name="random",

@@ -85,17 +85,21 @@ def test_a_cold_start_that_fails_is_a_cold_start(ask: Ask) -> None:
 
 
 def test_the_stages_are_timed_in_milliseconds(ask: Ask) -> None:
-    def timing(**fields: Any) -> list[float]:
+    def timing(**fields: Any) -> dict[str, float]:
         text = ask(**fields)[2]["server-timing"]
-        found = re.fullmatch(r"load;dur=(\d+\.\d), tokenize;dur=(\d+\.\d), infer;dur=(\d+\.\d)", text)
-        assert found, text
-        return [float(stage) for stage in found.groups()]
+        assert re.fullmatch(r"(\w+;dur=\d+\.\d(, |$))+", text), text
+        return {stage: float(ms) for stage, ms in (part.split(";dur=") for part in text.split(", "))}
 
+    stages = ["load", "fetch", "session", "tokenize", "infer", "total"]
     cold, warm, refused = timing(**VALID), timing(**VALID), timing()
-    assert cold[0] > 1 > warm[0]
-    assert all(stage < 1000 for stage in [*cold, *warm])
-    assert warm[2] > 0
-    assert refused == [0, 0, 0]
+    assert list(cold) == [*stages, "imports"]
+    assert list(warm) == list(refused) == stages
+    assert cold["load"] > 1 > warm["load"]
+    assert cold["load"] == pytest.approx(cold["fetch"] + cold["session"], abs=1)
+    assert cold["total"] == pytest.approx(cold["load"] + cold["tokenize"] + cold["infer"], abs=5)
+    assert all(cold[stage] < 1000 and warm[stage] < 1000 for stage in stages)
+    assert warm["infer"] > 0
+    assert [refused[stage] for stage in stages[:-1]] == [0] * 5
 
 
 def test_a_missing_model_is_unavailable_and_answers_once_it_is_there(root: Path, ask: Ask) -> None:

@@ -8,10 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from serving_kit import REPOSITORY, Bucket, digests
+from serving_kit import REPOSITORY, Bucket, digests, place
 
 from handlers.serving.engines import threads
+from handlers.serving.engines.onnx import OnnxEngine
+from handlers.serving.stores import StoredBundle
+from handlers.serving.stores.folder import open_folder
 
 # Starts a function as the Lambda runtime does, asks it, and tells what it has imported.
 RUN = """
@@ -79,3 +83,27 @@ def test_answering_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "PATH": ""}
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment, check=True)
     assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(("precision", "disabled"), [("fp32", True), ("int8", False)])
+def test_weights_are_copied_into_another_layout_only_where_that_is_cheap(
+    tmp_path: Path, precision: str, disabled: bool
+) -> None:
+    bundle = place(tmp_path, "it", precision=precision)
+    options = OnnxEngine(open_folder(tmp_path / "it" / bundle.digest))._session.get_session_options()
+    if disabled:
+        assert options.get_session_config_entry("session.disable_prepacking") == "1"
+    else:
+        with pytest.raises(RuntimeError, match="does not have configuration"):
+            options.get_session_config_entry("session.disable_prepacking")
+
+
+def test_weights_beside_the_graph_answer_from_a_folder_and_from_memory(tmp_path: Path) -> None:
+    bundle = place(tmp_path, "it")
+    stored = open_folder(tmp_path / "it" / bundle.digest)
+    assert "model.onnx.data" in stored.files
+    in_memory = StoredBundle(bundle, {name: bytearray(path.read_bytes()) for name, path in stored.files.items()})  # pyright: ignore[reportAttributeAccessIssue]
+    inputs = {name: np.ones((1, 9), dtype=np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    mapped, copied = (OnnxEngine(each).run(inputs, ["start_logits"]) for each in (stored, in_memory))
+    assert np.array_equal(mapped, copied)
+    assert np.ptp(mapped) > 0

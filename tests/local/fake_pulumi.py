@@ -30,7 +30,9 @@ OUTPUTS = Path("outputs.json")
 def up() -> None:
     config = load("local")
     [endpoints] = json.loads(config.values["aws:endpoints"])
-    context = Context(Clients(endpoints["lambda"], config.region), Images(), FileSystems(Path("file-systems")), "")
+    context = Context(
+        Clients(endpoints["lambda"], config.region), Images(Path("images")), FileSystems(Path("file-systems")), ""
+    )
     graph = run(config, EmulatorProvider(context))
     outputs = graph.outputs
     outputs["endpoints"] = {

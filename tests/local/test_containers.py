@@ -22,17 +22,27 @@ def policy(action: str | list[str], effect: str = "Allow") -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action, "Resource": "*"}]})
 
 
-def one(tmp_path: Path, **args: str) -> ImageBuild:
-    (tmp_path / "handlers").mkdir(exist_ok=True)
-    (tmp_path / "handlers/Dockerfile").write_text("FROM scratch")
-    return ImageBuild(context=tmp_path, target="oci", platform="linux/arm64", args=args)
+def one(context: Path, **args: str) -> ImageBuild:
+    (context / "handlers").mkdir(parents=True, exist_ok=True)
+    (context / "handlers/Dockerfile").write_text("FROM scratch")
+    (context / "models/nlp1").mkdir(parents=True, exist_ok=True)
+    (context / "models/nlp1/model.onnx").write_text("weights")
+    return ImageBuild(context=context, target="oci", platform="linux/arm64", args=args)
 
 
 def test_a_build_gives_docker_what_pulumis_provider_is_given(tmp_path: Path) -> None:
-    arguments = build_arguments(one(tmp_path, ENGINE="torch", BASE_IMAGE="base"))
+    arguments = build_arguments(one(tmp_path / "context", ENGINE="torch", BASE_IMAGE="base"))
     assert arguments == [
-        *("build", "--platform", "linux/arm64", "--target", "oci", "--file", f"{tmp_path}/handlers/Dockerfile"),
-        *("--build-arg", "BASE_IMAGE=base", "--build-arg", "ENGINE=torch", "--network", "host", str(tmp_path)),
+        *("build", "--platform", "linux/arm64", "--target", "oci", "--file", f"{tmp_path}/context/handlers/Dockerfile"),
+        *(
+            "--build-arg",
+            "BASE_IMAGE=base",
+            "--build-arg",
+            "ENGINE=torch",
+            "--network",
+            "host",
+            str(tmp_path / "context"),
+        ),
     ]
 
 
@@ -58,21 +68,23 @@ def test_a_function_runs_with_a_read_only_root_no_rights_and_its_limits(tmp_path
 
 
 def test_an_image_that_is_not_built_is_its_build_context(tmp_path: Path) -> None:
-    images = Images()
-    target = images(images.add("registry/repository", one(tmp_path)))
+    images = Images(tmp_path / "images")
+    target = images(images.add("registry/repository", one(tmp_path / "context")))
     assert target.built == ""
     assert target.command == ("handlers.oci.app.handler",)
-    assert target.folders == {"/opt/models": tmp_path / "models"}
+    assert (target.folders["/opt/models"] / "nlp1/model.onnx").read_text() == "weights"
 
 
 def test_a_built_image_is_known_by_what_the_build_made(tmp_path: Path) -> None:
-    images = Images(lambda build: f"sha256:{build.target}")
-    assert images(images.add("registry/repository", one(tmp_path))).built == "sha256:oci"
+    images = Images(tmp_path / "images", lambda build: f"sha256:{build.target}")
+    assert images(images.add("registry/repository", one(tmp_path / "context"))).built == "sha256:oci"
 
 
 def test_an_image_of_other_arguments_has_another_uri(tmp_path: Path) -> None:
-    images = Images()
-    assert images.add("r", one(tmp_path, ENGINE="onnx")) != images.add("r", one(tmp_path, ENGINE="torch"))
+    images = Images(tmp_path / "images")
+    assert images.add("r", one(tmp_path / "context", ENGINE="onnx")) != images.add(
+        "r", one(tmp_path / "context", ENGINE="torch")
+    )
 
 
 @pytest.mark.parametrize(

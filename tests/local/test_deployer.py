@@ -21,10 +21,10 @@ from workbench.program.runner import ProgramError, run
 
 
 @pytest.fixture
-def provider(emulator: Any) -> EmulatorProvider:
-    return EmulatorProvider(
-        Context(Clients(emulator.endpoint, "us-east-1"), Images(), FileSystems(Path("none")), "http://127.0.0.1:9/")
-    )
+def provider(emulator: Any, tmp_path: Path) -> EmulatorProvider:
+    clients = Clients(emulator.endpoint, "us-east-1")
+    context = Context(clients, Images(tmp_path / "images"), FileSystems(tmp_path / "none"), "http://127.0.0.1:9/")
+    return EmulatorProvider(context)
 
 
 def resource(kind: str, **inputs: Any) -> Resource:

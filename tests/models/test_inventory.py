@@ -206,4 +206,4 @@ def test_the_commands_import_nothing_heavy() -> None:
 def test_without_the_frameworks_prepare_says_how_to_get_them(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"takes torch, transformers, .* are not installed here; `make models`"):
-        prepare._require_frameworks()
+        prepare.require_frameworks()

@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,13 @@ class Images:
     """The images of the stack.
 
     With `builder`, from a build to what Docker knows the image by, each is built. Without, none is: a function runs from
-    the build context that the image would come from.
+    the build context that the image would come from. The models of a context are kept below `root`, as links to the same
+    bytes: the context is staged anew by the next stack that is brought up in this project, and an image does not change
+    any more.
     """
 
-    def __init__(self, builder: Callable[[ImageBuild], str] | None = None) -> None:
+    def __init__(self, root: Path, builder: Callable[[ImageBuild], str] | None = None) -> None:
+        self._root = root
         self._builder = builder
         self._targets: dict[str, ImageTarget] = {}
 
@@ -42,11 +46,13 @@ class Images:
         content = hashlib.sha256(json.dumps([build.target, dict(build.args), built]).encode())
         for path in sorted(path for path in build.context.rglob("*") if path.is_file()):
             content.update(path.relative_to(build.context).as_posix().encode() + b"\0" + path.read_bytes())
-        uri = f"{repository}@sha256:{content.hexdigest()}"
+        digest = content.hexdigest()
+        kept = self._root / digest
+        if not kept.exists():
+            shutil.copytree(build.context / "models", kept, copy_function=_link)
+        uri = f"{repository}@sha256:{digest}"
         self._targets[uri] = ImageTarget(
-            command=(COMMAND.format(target=build.target),),
-            folders={MODELS: (build.context / "models").resolve()},
-            built=built,
+            command=(COMMAND.format(target=build.target),), folders={MODELS: kept.resolve()}, built=built
         )
         return uri
 
@@ -68,21 +74,28 @@ class Access:
 
 
 class FileSystems:
-    """The file systems of the stack, each access point as a folder below `root`."""
+    """The file systems of the stack, each access point as a folder below `root`.
+
+    Functions see them at `seen`, which is the same folder unless something is put between: it has to show what is in
+    `root`. A function that runs already keeps what it sees.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        # In full, as functions run in a working directory of their own.
+        self.root = root.resolve()
+        self.seen = self.root
         self._users: dict[str, tuple[int, int]] = {}  # by the access point's ARN
         self._writers: set[str] = set()
 
     def __call__(self, access_point_arn: str) -> Path:
         """The folder of an access point, made at its first use."""
-        folder = self._root / access_point_arn.rpartition("/")[2]
+        name = access_point_arn.rpartition("/")[2]
+        folder = self.root / name
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
             if os.geteuid() == 0 and access_point_arn in self._users:
                 os.chown(folder, *self._users[access_point_arn])
-        return folder
+        return self.seen / name
 
     def access(self, access_point_arn: str, role_arn: str) -> Access:
         """What the role may do at the access point. EFS writes as the access point's user, whoever the function is.
@@ -105,3 +118,10 @@ class FileSystems:
                 fnmatch.fnmatchcase(_WRITE, action) for action in ([actions] if isinstance(actions, str) else actions)
             ):
                 self._writers.add(role)
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # another file system
+        shutil.copyfile(source, destination)

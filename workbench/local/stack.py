@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -29,7 +29,8 @@ class LocalStack:
 
     Everything it writes lies below `folder`. `port` is the emulator's; None picks a free one. `concurrency` is how
     many requests may be executed at once before one is throttled. With `containers`, the images are built and the
-    functions run in containers of them, as Lambda runs them; without, as processes of this machine.
+    functions run in containers of them, as Lambda runs them; without, as processes of this machine. `variables` are
+    environment variables that every function gets besides its own.
 
     Raises:
         DockerError: `containers` are asked for and Docker Engine does not answer.
@@ -48,13 +49,15 @@ class LocalStack:
         port: int | None = None,
         concurrency: int = 10,
         containers: bool = False,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
+        self._variables = variables
         self._emulator = Emulator(folder, port=port, concurrency=concurrency)
-        self._file_systems = FileSystems(folder / "file-systems")
-        self._images = Images(build if containers else None)
-        self._launcher = ContainerLauncher(folder, self._file_systems) if containers else None
+        self.file_systems = FileSystems(folder / "file-systems")
+        self._images = Images(folder / "lambda" / "images", build if containers else None)
+        self._launcher = ContainerLauncher(folder, self.file_systems) if containers else None
         self._exits = contextlib.ExitStack()
 
     @property
@@ -74,8 +77,9 @@ class LocalStack:
                     folder=self._folder,
                     code=HANDLERS,
                     images=self._images,
-                    mounts=self._file_systems,
+                    mounts=self.file_systems,
                     launcher=self._launcher,
+                    variables=self._variables,
                 )
             )
             self._exits = exits.pop_all()
@@ -88,5 +92,5 @@ class LocalStack:
 
     def deploy(self, progress: Callable[[Resource], None] = lambda _: None) -> Graph:
         """Runs the program, which creates its resources in the emulator; `progress` is called after each."""
-        context = Context(self.clients, self._images, self._file_systems, self.functions.url)
+        context = Context(self.clients, self._images, self.file_systems, self.functions.url)
         return run(self._config, EmulatorProvider(context, progress))

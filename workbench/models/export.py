@@ -1,4 +1,8 @@
-"""PyTorch models as ONNX graphs: exported, quantized where asked for, and optimised ahead of time, in one file."""
+"""PyTorch models as ONNX graphs: exported, quantized where asked for, and optimised ahead of time.
+
+A graph is one file and its weights another, beside it: ONNX Runtime maps the weights into memory as they lie there. From
+one file it would have to parse and copy them, which takes most of the time until a session is there.
+"""
 
 # PyTorch, transformers and ONNX are installed where models are prepared, not where everything is checked.
 # pyright: reportMissingImports=false
@@ -23,12 +27,15 @@ from workbench.models.errors import ModelError
 
 # What ONNX Runtime 1.31 runs on Lambda; a newer one would bring operators that encoders do not need.
 OPSET = 20
+# Tensors of fewer bytes stay in the graph: shapes and scalars, which the optimiser and the session look at.
+_SMALLEST_APART = 1024
 # A protobuf message, which an ONNX file is, holds less than 2 GiB.
 LARGEST_FILE = 2**31 - 1
 
 
 def export_onnx(model: Any, destination: Path, task: str, precision: str = "fp32") -> None:
-    """Writes `model`, of the class of transformers that `task` asks for, to the ONNX file `destination`.
+    """Writes `model`, of the class of transformers that `task` asks for, to the ONNX file `destination`, and its weights
+    to a file beside it whose name ends in `.data` (unless they are a few bytes only).
 
     Inputs are `input_ids`, `attention_mask` and, where the model makes use of them, `token_type_ids`: int64 of shape
     [batch, sequence], both free. Outputs are those of the task, float32. The model ends up in evaluation mode with
@@ -119,7 +126,16 @@ def _optimise(graph: Path, optimised: Path, destination: Path) -> None:
     options.log_severity_level = 3
     ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     # Weights that the optimiser did not touch are still in the other file; reading the graph brings them in.
-    onnx.save(onnx.load(optimised), destination)
+    onnx.save(
+        onnx.load(optimised),
+        destination,
+        save_as_external_data=True,
+        all_tensors_to_one_file=True,
+        location=f"{destination.name}.data",
+        size_threshold=_SMALLEST_APART,
+    )
+    for written in destination.parent.glob(f"{destination.name}*"):
+        written.chmod(0o644)  # the library lets nobody else read the weights
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def prepare(
             fresh = bundle is None
             if bundle is None:
                 # What would fail after a long download is seen before it.
-                _require_frameworks()
+                require_frameworks()
                 say(f"{target}: fetching {target.source}")
                 checkpoint, known = fetch(target.source, target.revision, target.task, hub, known)
                 if known != lock:
@@ -141,7 +141,8 @@ def _write_torch(model: object, folder: Path) -> None:
     shutil.rmtree(saved)
 
 
-def _require_frameworks() -> None:
+def require_frameworks() -> None:
+    """Raises `ModelError` where what prepares models is not installed."""
     missing = [name for name in _FRAMEWORKS if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelError(

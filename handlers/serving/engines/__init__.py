@@ -73,11 +73,14 @@ def load_engine(stored: StoredBundle) -> Engine:
     return ENGINES[name].load()(stored)
 
 
-def threads() -> int:
-    """Threads that a model run may use: the vCPUs that Lambda gives this function, or those of this machine."""
+def threads(memory: int | None = None) -> int:
+    """Threads that a model run may use: the vCPUs that go with `memory` MB, or those of this machine if there are fewer.
+
+    Without it: of this function, and outside of one those of this machine.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS
-    memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    return min(available, math.ceil(int(memory) / _MB_PER_VCPU)) if memory else available
+    memory = memory or int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0))
+    return min(available, math.ceil(memory / _MB_PER_VCPU)) if memory else available
 
 
 # The engine of the image is imported while the function starts, when Lambda gives it more CPU than at its first request.

@@ -84,15 +84,15 @@ class TorchEngine:
             )
         return model.eval()
 
-    def _config(self, file: Path | bytes) -> Any:
+    def _config(self, file: Path | bytes | bytearray) -> Any:
         try:
             fields = json.loads(file.read_bytes() if isinstance(file, Path) else file)
             return transformers.AutoConfig.for_model(**fields)
         except Exception as error:
             raise BundleError(self.CONFIG, f"{self.CONFIG} cannot be read by transformers ({error}).") from error
 
-    def _weights(self, file: Path | bytes) -> dict[str, Any]:
+    def _weights(self, file: Path | bytes | bytearray) -> dict[str, Any]:
         try:
-            return safetensors.torch.load_file(file) if isinstance(file, Path) else safetensors.torch.load(file)
+            return safetensors.torch.load_file(file) if isinstance(file, Path) else safetensors.torch.load(bytes(file))
         except Exception as error:
             raise BundleError(self.WEIGHTS, f"{self.WEIGHTS} cannot be read by safetensors ({error}).") from error

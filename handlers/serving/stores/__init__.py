@@ -19,9 +19,9 @@ class StoredBundle:
     """A bundle whose files are at hand. `files` has an entry for each path of the manifest."""
 
     manifest: Bundle
-    files: Mapping[str, Path | bytes]
+    files: Mapping[str, Path | bytes | bytearray]
 
-    def file(self, path: str) -> Path | bytes:
+    def file(self, path: str) -> Path | bytes | bytearray:
         """The file at `path` inside the bundle; raises `BundleError` when the manifest does not list it."""
         return self.files[self.manifest.file(path).path]
 

@@ -54,7 +54,8 @@ class S3Store:
         # All downloads are under way before the first is waited for.
         downloads = {file.path: self.download(name, digest, file) for file in manifest.files}
         if self._folder is None:
-            return StoredBundle(manifest, {path: b"".join(parts) for path, parts in downloads.items()})
+            files = {file.path: _joined(downloads[file.path], file.size) for file in manifest.files}
+            return StoredBundle(manifest, files)
         bundle = self._folder / name / digest
         return StoredBundle(manifest, {path: _write(bundle / path, parts) for path, parts in downloads.items()})
 
@@ -145,3 +146,13 @@ def _write(path: Path, parts: Iterator[Bytes]) -> Path:
     with path.open("wb") as output:
         output.writelines(parts)
     return path
+
+
+def _joined(parts: Iterator[Bytes], size: int) -> bytearray:
+    """The parts of a file of `size` bytes, each put into its place as it comes, so that there are never two copies."""
+    content = bytearray(size)
+    end = 0
+    for part in parts:
+        begin, end = end, end + len(part)
+        content[begin:end] = memoryview(part)
+    return content

@@ -148,7 +148,7 @@ def load_tokenizer(stored: StoredBundle) -> Tokenizer:
     """The tokenizer of a bundle, without truncation and padding; raises `BundleError` when it cannot be read."""
     file = stored.file(TOKENIZER)
     try:
-        tokenizer = Tokenizer.from_file(str(file)) if isinstance(file, Path) else Tokenizer.from_buffer(file)
+        tokenizer = Tokenizer.from_file(str(file)) if isinstance(file, Path) else Tokenizer.from_buffer(bytes(file))
     except Exception as error:
         raise BundleError(TOKENIZER, f"{TOKENIZER} cannot be read by the tokenizers library ({error}).") from error
     # A tokenizer can bring settings of its own; here the tasks decide about both.

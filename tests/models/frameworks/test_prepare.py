@@ -77,14 +77,14 @@ def test_a_model_of_the_hub_becomes_a_bundle_that_the_program_deploys(
     bundle = prepared.bundle
     assert (bundle.task, bundle.engine, bundle.precision) == ("question-answering", "onnx", "fp32")
     assert bundle.source == {"model": SOURCE, "revision": published}
-    assert {file.path for file in bundle.files} == {"model.onnx", "tokenizer.json"}
+    assert {file.path for file in bundle.files} == {"model.onnx", "model.onnx.data", "tokenizer.json"}
     assert bundle.proof["agreement"] == 1
     assert float(bundle.proof["largest_logit_difference"]) < 1e-4
     assert float(bundle.proof["probes"]) >= 50
     assert json.loads(LOCK.read_text())["models"][0]["commit"] == published
     assert [verify(entry) for entry in entries()]
     assert files_below(project / "models/nlp1") == {
-        f"onnx-fp32/{name}" for name in ("bundle.json", "model.onnx", "tokenizer.json")
+        f"onnx-fp32/{name}" for name in ("bundle.json", "model.onnx", "model.onnx.data", "tokenizer.json")
     }
 
 

@@ -13,7 +13,7 @@ import re
 import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -81,11 +81,13 @@ class Host:
     Attributes:
         endpoint: URL of the AWS APIs that functions are to use.
         launcher: starts their runtimes.
+        variables: environment variables that every function gets besides its own.
         logger: for errors of this program, not of the functions.
     """
 
     endpoint: str
     launcher: Launcher
+    variables: Mapping[str, str]
     logger: logging.Logger
 
 
@@ -277,6 +279,7 @@ class Environment:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and where the emulator is."""
         function = self.function
         variables = {
+            **self._host.variables,
             "_HANDLER": function.handler,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,

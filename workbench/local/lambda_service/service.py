@@ -13,7 +13,7 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from io import FileIO
 from pathlib import Path
@@ -61,6 +61,7 @@ class LambdaService:
         images: what is in an image; called on the service's thread.
         mounts: which folder stands for an access point; called on the service's thread.
         launcher: starts the functions; None for processes of this machine.
+        variables: environment variables that every function gets besides its own.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class LambdaService:
         images: ImageResolver,
         mounts: MountResolver,
         launcher: Launcher | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._folder = folder.resolve()
@@ -79,6 +81,7 @@ class LambdaService:
         self._images = images
         self._mounts = mounts
         self._launcher = launcher
+        self._variables = dict(variables or {})
         self._port = 0
         self._pools: dict[tuple[str, str], Pool] = {}  # by the function's ARN and version
         self._retired: list[Pool] = []
@@ -174,7 +177,7 @@ class LambdaService:
         stack.callback(os.close, held)
         stack.callback(os.close, lifeline)
         processes = ProcessLauncher(self._folder, task_root, own / "environments", lifeline)
-        self._host = Host(self._endpoint, self._launcher or processes, self._logger)
+        self._host = Host(self._endpoint, self._launcher or processes, self._variables, self._logger)
         client = await stack.enter_async_context(aiohttp.ClientSession())
         self._reader = FunctionReader(client, self._endpoint, self._images, self._mounts)
 
