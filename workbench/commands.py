@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from workbench.bench.results import ResultsError
+from workbench.cost.commands import cost_command
+from workbench.cost.prices import CostError
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
 from workbench.local.processes import AlreadyRunningError, end
@@ -31,6 +34,7 @@ application = typer.Typer(
 local = typer.Typer(no_args_is_help=True, help="The stack on this machine, without AWS, Docker or the Pulumi CLI.")
 application.add_typer(local, name="local")
 application.add_typer(models, name="models")
+application.command("cost")(cost_command)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[
@@ -55,7 +59,16 @@ def main() -> None:
         sys.exit("There is no Pulumi.yaml in this folder; run this command in the folder that holds it.")
     try:
         application()
-    except (AlreadyRunningError, DemoError, EmulatorError, ModelError, ProgramError, StackError) as error:
+    except (
+        AlreadyRunningError,
+        CostError,
+        DemoError,
+        EmulatorError,
+        ModelError,
+        ProgramError,
+        ResultsError,
+        StackError,
+    ) as error:
         sys.exit(str(error))
 
 

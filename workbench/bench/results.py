@@ -71,7 +71,10 @@ class ColdStarts(_Record):
 
 
 class WarmRequests(_Record):
-    """Requests to environments that have answered before, one at a time, in ms; end to end as a client sees them."""
+    """Requests to environments that have answered before, one at a time, in ms; end to end as a client sees them.
+
+    `billed_ms` is empty where nobody bills.
+    """
 
     architecture: str
     model: str
@@ -79,6 +82,7 @@ class WarmRequests(_Record):
     tokens: int | None
     samples_ms: list[float]
     infer_ms: list[float] = []
+    billed_ms: list[float] = []
 
 
 class Throughput(_Record):
