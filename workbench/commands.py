@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from workbench.bench.report.commands import advise_command, report_command
 from workbench.bench.results import ResultsError
 from workbench.cost.commands import cost_command
 from workbench.cost.prices import CostError
@@ -35,6 +36,8 @@ local = typer.Typer(no_args_is_help=True, help="The stack on this machine, witho
 application.add_typer(local, name="local")
 application.add_typer(models, name="models")
 application.command("cost")(cost_command)
+application.command("advise")(advise_command)
+application.command("report")(report_command)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[

@@ -68,5 +68,5 @@ def test_a_negative_price_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_region_without_prices_is_refused_with_those_that_have_them() -> None:
-    with pytest.raises(CostError, match="no prices for region 'mars-1'.*us-east-1.*--prices FILE"):
+    with pytest.raises(CostError, match=r"no prices for region 'mars-1'.*us-east-1.*--prices FILE"):
         PriceTable.read().of("mars-1")

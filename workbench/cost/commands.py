@@ -123,12 +123,12 @@ def comparison_sentences(comparisons: Sequence[Comparison]) -> list[str]:
             continue
         if comparison.cheaper is None:
             lines.append(
-                f"{one} and {other} cost the same at any traffic, within {TOLERANCE:.0%} or ${TOLERANCE_USD:.2f}; no break-even."
+                f"{one} and {other} cost the same at any traffic, within {TOLERANCE * 100:.0f} % or ${TOLERANCE_USD:.2f}; no break-even."
             )
         else:
             dearer = other if comparison.cheaper == one else one
             lines.append(
-                f"{comparison.cheaper} nowhere costs more than {dearer}, and up to {comparison.most:.0%} less; "
+                f"{comparison.cheaper} nowhere costs more than {dearer}, and up to {comparison.most * 100:.0f} % less; "
                 "no break-even."
             )
     return lines
@@ -161,7 +161,7 @@ def _bill_table(traffic: Traffic, bills: Sequence[Bill]) -> Table:
     table.add_section()
     table.add_row("[bold]a month[/]", *(f"[bold]{_usd(month.usd)}[/]" for month in bills))
     table.add_row("a million requests", *(_usd(month.usd_per_million) for month in bills))
-    table.add_row("cold starts", *(f"{month.cold_share:.2%}" for month in bills))
+    table.add_row("cold starts", *(f"{month.cold_share * 100:.2f} %" for month in bills))
     return table
 
 
