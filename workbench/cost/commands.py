@@ -113,11 +113,11 @@ def comparison_sentences(comparisons: Sequence[Comparison]) -> list[str]:
     """Where the architectures cost the same, in words: a sentence for each break-even and each pair without one."""
     lines = []
     for comparison in comparisons:
-        one, other = comparison.architectures
+        one, other = (architecture.upper() for architecture in comparison.architectures)
         for even in comparison.break_evens:
             lines.append(
                 f"{one} and {other} cost the same at {even.requests:,.0f} requests a month (${even.usd:,.2f}): "
-                f"below that {even.below} costs less, above it {even.above}."
+                f"below that {even.below.upper()} costs less, above it {even.above.upper()}."
             )
         if comparison.break_evens:
             continue
@@ -126,9 +126,10 @@ def comparison_sentences(comparisons: Sequence[Comparison]) -> list[str]:
                 f"{one} and {other} cost the same at any traffic, within {TOLERANCE * 100:.0f} % or ${TOLERANCE_USD:.2f}; no break-even."
             )
         else:
-            dearer = other if comparison.cheaper == one else one
+            cheaper = comparison.cheaper.upper()
+            dearer = other if cheaper == one else one
             lines.append(
-                f"{comparison.cheaper} nowhere costs more than {dearer}, and up to {comparison.most * 100:.0f} % less; "
+                f"{cheaper} nowhere costs more than {dearer}, and up to {comparison.most * 100:.0f} % less; "
                 "no break-even."
             )
     return lines
