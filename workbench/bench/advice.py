@@ -390,7 +390,7 @@ def _cold_start(evidence: _Evidence) -> Finding:
     measured = sorted(evidence.measured.values(), key=lambda one: one.cold.median)
     medians = listed(
         f"{duration(one.cold.median)} on {_called(one.name)} ({duration(one.cold.lowest)} to {duration(one.cold.highest)}, "
-        f"{one.cold.count} samples)"
+        f"{plural(one.cold.count, 'sample')})"
         for one in measured
     )
     sentence = f"A cold start takes {medians}, from the start of a process to its first answer."

@@ -57,7 +57,8 @@ class ColdStarts(_Record):
     """Cold starts of one model on one architecture: from the start of a process to its first answer, in ms.
 
     `phases` has one value for each sample and phase of `PHASES` that was seen. `billed_ms` is empty where nobody bills.
-    `memory_mb` is the resident memory after the first answer, `fetched` the bytes that came over the network.
+    `memory_mb` is the resident memory after the first answer, `fetched` the bytes that came over the network. `init_ms`
+    is how long it took until the runtime asked for its first event (on AWS, the Init Duration).
     """
 
     architecture: str
@@ -68,12 +69,15 @@ class ColdStarts(_Record):
     billed_ms: list[float] = []
     memory_mb: list[float] = []
     fetched: int = 0
+    init_ms: list[float] = []
 
 
 class WarmRequests(_Record):
     """Requests to environments that have answered before, one at a time, in ms; end to end as a client sees them.
 
-    `billed_ms` is empty where nobody bills.
+    `duration_ms` is what the function took of that, from having the event to having answered (on AWS, the Duration),
+    `infer_ms` what it says that the model took. `memory_mb` is the resident memory afterwards, and `pss_mb` the same
+    with what other processes share counted in proportion; both None where they are not known.
     """
 
     architecture: str
@@ -82,7 +86,23 @@ class WarmRequests(_Record):
     tokens: int | None
     samples_ms: list[float]
     infer_ms: list[float] = []
-    billed_ms: list[float] = []
+    duration_ms: list[float] = []
+    memory_mb: float | None = None
+    pss_mb: float | None = None
+
+
+class Overhead(_Record):
+    """A model's handler in a process of its own, without a runtime around it, in ms.
+
+    `handler_ms` is the whole handler, from event to response; `engine_ms` the part of it in which the engine ran;
+    `raw_ms` runs of the engine's session alone on the same tokens, in turns with the former.
+    """
+
+    model: str
+    tokens: int
+    handler_ms: list[float]
+    engine_ms: list[float]
+    raw_ms: list[float]
 
 
 class Throughput(_Record):
@@ -115,6 +135,7 @@ class Results(_Record):
     cold: list[ColdStarts]
     warm: list[WarmRequests]
     throughput: list[Throughput] = []
+    overhead: list[Overhead] = []
 
     @classmethod
     def read(cls, file: Path) -> Self:

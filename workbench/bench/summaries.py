@@ -49,8 +49,8 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 
 def architectures(results: Results) -> list[str]:
-    """The architectures that were measured, in the order in which they are shown."""
-    measured = {record.architecture for record in [*results.cold, *results.warm]}
+    """The architectures on which this program was measured, in the order in which they are shown."""
+    measured = {record.architecture for record in [*results.cold, *results.warm] if record.variant == "served"}
     known = [architecture for architecture in ARCHITECTURES if architecture in measured]
     return known + sorted(measured.difference(known))
 
@@ -92,6 +92,11 @@ def billed_cold(record: ColdStarts) -> float:
     return statistics.median(record.billed_ms or record.samples_ms)
 
 
-def billed_warm(record: WarmRequests) -> float:
-    """What a warm request is billed, in ms: as reported, or else as long as the client waited, which is more."""
-    return statistics.median(record.billed_ms or record.samples_ms)
+def billed_warm(record: WarmRequests) -> list[float]:
+    """What warm requests are billed, in ms: the function's own time, or else as long as the client waited, which is more."""
+    return record.duration_ms or record.samples_ms
+
+
+def alike(samples: Sequence[Sequence[float]]) -> bool:
+    """Whether several series cannot be told apart: the middle halves of all of them overlap."""
+    return max(percentile(one, 25) for one in samples) <= min(percentile(one, 75) for one in samples)

@@ -61,23 +61,35 @@ def measured_deployments(results: Results, updates_per_month: float = 0.0) -> li
 def measured_durations(results: Results, architectures: Sequence[str]) -> dict[str, Durations]:
     """What warm and cold requests to each architecture are billed, as medians, averaged over the models.
 
+    A warm request does the same on each architecture. So where samples cannot be told apart, all of them have the median
+    of all: otherwise chance would decide, at much traffic, which architecture costs less.
+
     Raises:
         CostError: an architecture was not measured.
     """
-    return {architecture: _durations(results, architecture) for architecture in architectures}
+    for architecture in architectures:
+        _check(results, architecture)
+    warm: dict[str, list[float]] = {architecture: [] for architecture in architectures}
+    cold: dict[str, list[float]] = {architecture: [] for architecture in architectures}
+    for model in results.models:
+        requests = {name: found for name in architectures if (found := summaries.warm_of(results, name, model.name))}
+        billed = {name: summaries.billed_warm(record) for name, record in requests.items()}
+        together = [sample for samples in billed.values() for sample in samples]
+        same = bool(billed) and summaries.alike(list(billed.values()))
+        for name, samples in billed.items():
+            warm[name].append(statistics.median(together if same else samples))
+        for name in architectures:
+            if (starts := summaries.cold_of(results, name, model.name)) is not None:
+                cold[name].append(summaries.billed_cold(starts))
+    return {name: Durations(statistics.mean(warm[name]), statistics.mean(cold[name])) for name in architectures}
 
 
-def _durations(results: Results, architecture: str) -> Durations:
-    names = [model.name for model in results.models]
-    cold = [record for name in names if (record := summaries.cold_of(results, architecture, name))]
-    warm = [record for name in names if (record := summaries.warm_of(results, architecture, name))]
-    if not cold or not warm:
-        raise CostError(
-            f"The results have no {'cold starts' if not cold else 'warm requests'} of {architecture}; they have "
-            f"{', '.join(summaries.architectures(results)) or 'no architecture'}. Measure it with "
-            f"`python -m workbench bench --architectures {architecture} --json FILE`."
-        )
-    return Durations(
-        warm_ms=statistics.mean(map(summaries.billed_warm, warm)),
-        cold_ms=statistics.mean(map(summaries.billed_cold, cold)),
-    )
+def _check(results: Results, architecture: str) -> None:
+    """Raises `CostError` unless some model was measured on `architecture`, both cold and warm."""
+    for what, find in (("cold starts", summaries.cold_of), ("warm requests", summaries.warm_of)):
+        if not any(find(results, architecture, model.name) for model in results.models):
+            raise CostError(
+                f"The results have no {what} of {architecture}; they have "
+                f"{', '.join(summaries.architectures(results)) or 'no architecture'}. Measure it with "
+                f"`python -m workbench bench --architectures {architecture} --json FILE`."
+            )
