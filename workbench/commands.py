@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from workbench.bench.report.commands import advise_command, report_command
+from workbench.bench.commands import advise_command, report_command
 from workbench.bench.results import ResultsError
 from workbench.cost.commands import cost_command
 from workbench.cost.prices import CostError

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +19,7 @@ from workbench.bench.results import Results
 from workbench.commands import application
 from workbench.cost.prices import CostError, PriceTable
 
+PROJECT = Path(__file__).parents[2]
 TABLE = PriceTable.read()
 NEEDS = Needs(requests_per_month=(10_000, 1_000_000))
 FULL = results(
@@ -147,6 +150,15 @@ def test_the_commands_write_and_print_what_the_functions_return(tmp_path: Path) 
     said = run(application, ["advise", "--bench", str(tmp_path / "bench.json"), *expected], env={"COLUMNS": "400"})
     assert "10,000 requests a month: OCI" in said.output
     assert "What would change it" in said.output
+
+
+def test_no_other_command_waits_for_the_charts_to_be_imported() -> None:
+    check = "import workbench.commands, sys; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=PROJECT, check=False).returncode == 0
+
+
+def test_without_more_the_report_takes_what_is_usual() -> None:
+    assert report.markdown(FULL) == report.markdown(FULL, NEEDS, TABLE, "us-east-1")
 
 
 def test_a_report_that_goes_nowhere_is_refused(tmp_path: Path) -> None:

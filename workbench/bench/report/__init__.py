@@ -13,9 +13,12 @@ from markupsafe import Markup, escape
 
 from workbench.bench.advice import Needs
 from workbench.bench.report import charts
-from workbench.bench.report.content import Content, content
+from workbench.bench.report.content import content
 from workbench.bench.results import Results
 from workbench.cost.prices import PriceTable
+
+# What a report is about when nobody says.
+USUAL, REGION = Needs(), "us-east-1"
 
 _FOLDER = Path(__file__).parent
 
@@ -37,13 +40,15 @@ def _code(text: str) -> Markup:
 _PAGES.filters["code"] = _code
 
 
-def html(results: Results, needs: Needs, table: PriceTable, region: str) -> str:
+def html(results: Results, needs: Needs = USUAL, table: PriceTable | None = None, region: str = REGION) -> str:
     """The report as one HTML page: charts as SVG, no script, nothing that has to be fetched, light and dark.
+
+    `needs` is what is expected of the endpoint, `table` has the prices (without one, those of workbench/cost).
 
     Raises:
         CostError: the table has no prices for `region`, or an architecture was measured in part only.
     """
-    shown = content(results, needs, table, region)
+    shown = content(results, needs, table or PriceTable.read(), region)
     drawn = {
         "cold": charts.cold_starts(results),
         "latency": charts.latencies(results),
@@ -57,9 +62,6 @@ def html(results: Results, needs: Needs, table: PriceTable, region: str) -> str:
     )
 
 
-def markdown(results: Results, needs: Needs, table: PriceTable, region: str) -> str:
+def markdown(results: Results, needs: Needs = USUAL, table: PriceTable | None = None, region: str = REGION) -> str:
     """The report as Markdown, with tables in place of charts; raises as `html` does."""
-    return _PAGES.get_template("page.md.j2").render(**vars(content(results, needs, table, region)))
-
-
-__all__ = ["Content", "html", "markdown"]
+    return _PAGES.get_template("page.md.j2").render(**vars(content(results, needs, table or PriceTable.read(), region)))

@@ -91,8 +91,13 @@ def _summary(results: Results, planned: list[Deployment]) -> str:
     names = listed(f"{model.name} ({megabytes(model.size)}, {model.precision})" for model in results.models)
     return (
         f"{names} on {listed(one.architecture.upper() for one in planned)}, {results.memory_mb:,} MB of memory each, "
-        f"measured on {results.machine.name} on {results.created[:10]}."
+        f"measured on {results.machine.name}{_kind(results.machine)} on {results.created[:10]}."
     )
+
+
+def _kind(machine: Machine) -> str:
+    known = [machine.cpu, plural(machine.cores, "core") if machine.cores else None]
+    return f" ({', '.join(filter(None, known))})" if any(known) else ""
 
 
 def _models(results: Results) -> Table:
