@@ -111,6 +111,22 @@ def test_a_cold_start_that_the_api_does_not_wait_for_is_out() -> None:
     assert "S3 is out: a cold start takes" in chosen(slow)[1]
 
 
+def test_a_model_that_fits_nowhere_is_recommended_nowhere() -> None:
+    huge = results({"efs": 20_000, "s3": 25_000, "oci": 15_000}, models=(model(size=12_000 * MB),), memory_mb=10_240)
+    architecture, reasons, changes = chosen(huge)
+    assert architecture == "none"
+    assert "OCI is out" in reasons
+    assert "EFS is out: a model of 12.0 GB is more than the 10,240 MB of memory" in reasons
+    assert "smaller model" in reasons
+    assert "nothing that was tried" in changes
+
+
+def test_a_vpc_without_efs_is_admitted() -> None:
+    architecture, reasons, _ = chosen(results({"s3": 700, "oci": 500}), vpc=True, requests=10_000)
+    assert architecture == "oci"
+    assert "0 of those that were measured and fit are in one" in reasons
+
+
 def test_local_disk_is_no_evidence_for_networks() -> None:
     measured = results({"efs": 300, "s3": 900, "oci": 500}, network="local disk")
     advice = given(measured, Needs(requests_per_month=(10_000,)))

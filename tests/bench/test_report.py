@@ -166,3 +166,11 @@ def test_a_report_that_goes_nowhere_is_refused(tmp_path: Path) -> None:
     said = CliRunner().invoke(application, ["report", "--bench", str(tmp_path / "bench.json")], env={"COLUMNS": "200"})
     assert said.exit_code == 2
     assert "give --html FILE" in said.output
+
+
+def test_the_recorded_example_is_what_the_command_writes() -> None:
+    recorded = Results.read(PROJECT / "docs" / "example-bench.json")
+    assert report.markdown(recorded) == (PROJECT / "docs" / "example-report.md").read_text(encoding="utf-8")
+    # Of the page, the words: coordinates may differ in the last digit from one machine to another.
+    page = (PROJECT / "docs" / "example-report.html").read_text(encoding="utf-8")
+    assert Page(report.html(recorded)).text.split() == Page(page).text.split()
