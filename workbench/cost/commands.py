@@ -13,7 +13,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from workbench.cost.bill import TOLERANCE, TOLERANCE_USD, Bill, Comparison, Durations, bill, compare, cost_curves
+from workbench.cost.bill import (
+    TOLERANCE,
+    TOLERANCE_USD,
+    Bill,
+    Comparison,
+    Deployment,
+    Durations,
+    bill,
+    compare,
+    cost_curves,
+)
 from workbench.cost.prices import TABLE, Cpu, PriceTable
 from workbench.cost.traffic import IDLE_MINUTES, Traffic
 
@@ -58,7 +68,9 @@ def cost_command(
     burst: Burst = 1,
     idle_minutes: Idle = IDLE_MINUTES,
     updates_per_month: Updates = 0,
-    provisioned: Annotated[int, typer.Option(min=0, help="Environments that are kept ready, of each function.")] = 0,
+    provisioned: Annotated[
+        int | None, typer.Option(min=0, help="Environments that are kept ready, of each function.")
+    ] = None,
     snap_start: Annotated[
         bool, typer.Option("--snap-start", help="With SnapStart; S3 and OCI alone can have it.")
     ] = False,
@@ -74,13 +86,7 @@ def cost_command(
     table = PriceTable.read(prices)
     applied = table.of(region or configuration.region)
     planned = [
-        replace(
-            deployment,
-            cpu=_cpu(cpu),
-            updates_per_month=updates_per_month,
-            provisioned=provisioned,
-            snap_start=snap_start and deployment.architecture != "efs",
-        )
+        _varied(deployment, _cpu(cpu), updates_per_month, provisioned, snap_start)
         for deployment in deployments(configuration)
     ]
     names = [deployment.architecture for deployment in planned]
@@ -142,6 +148,17 @@ def price_sentences(table: PriceTable, region: str) -> list[str]:
     if unverified:
         lines.append(f"Not verified for {region}: {', '.join(unverified)}.")
     return lines
+
+
+def _varied(
+    deployment: Deployment, cpu: Cpu, updates_per_month: float, provisioned: int | None, snap_start: bool
+) -> Deployment:
+    """The deployment with what was asked for in place of what the stack says; SnapStart where it can be had."""
+    if provisioned is not None:
+        deployment = replace(deployment, provisioned=provisioned)
+    if snap_start and deployment.architecture != "efs":
+        deployment = replace(deployment, snap_start=True)
+    return replace(deployment, cpu=cpu, updates_per_month=updates_per_month)
 
 
 def _cpu(name: str) -> Cpu:

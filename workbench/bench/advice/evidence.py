@@ -130,7 +130,7 @@ def _misfit(deployment: Deployment, memory: float | None, cold_ms: float) -> str
         return f"a model of {megabytes(largest)} is more than the {MEMORY_LIMIT_MB:,} MB of memory a function can have"
     if deployment.architecture == "s3" and 2 * largest > MEMORY_LIMIT_MB * 2**20:
         return (
-            f"a model of {megabytes(largest)} is in memory twice while it loads, as fetched and as run, and a function "
+            f"a model of {megabytes(largest)} is in memory twice at least while it loads, as fetched and as run, and a function "
             f"can have {MEMORY_LIMIT_MB:,} MB"
         )
     if memory is not None and memory > MEMORY_LIMIT_MB:
