@@ -121,6 +121,18 @@ def test_a_run_without_throughput_and_baselines_has_no_empty_sections() -> None:
     assert len(Page(html(measured)).labels) == 3
 
 
+@pytest.mark.parametrize(("missing", "says"), [("cold", "no cold starts of efs"), ("warm", "no warm requests of efs")])
+def test_what_was_not_measured_is_said_and_the_rest_is_shown(missing: str, says: str) -> None:
+    measured = FULL.model_copy(update={missing: []})
+    page = Page(html(measured))
+    assert f"There is no advice and no cost, for want of figures. The results have {says}" in page.text
+    assert "Throughput" in page.text
+    assert "requests a month" not in page.text
+    assert len(page.labels) == 2
+    assert says in report.markdown(measured)
+    assert "## Cost" not in report.markdown(measured)
+
+
 def test_names_are_text_and_never_markup() -> None:
     hostile = FULL.model_copy(update={"command": "bench '<img src=x onerror=alert(1)>'", "network": 'a" onload="x'})
     page = html(hostile)

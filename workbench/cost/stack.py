@@ -14,6 +14,10 @@ from workbench.cost.prices import CostError
 from workbench.program.config import StackConfig
 
 
+class NotMeasuredError(CostError):
+    """Results without the cold starts or the warm requests that costs follow from."""
+
+
 def deployments(stack: StackConfig) -> list[Deployment]:
     """What `stack` deploys, in its order.
 
@@ -65,7 +69,7 @@ def measured_durations(results: Results, architectures: Sequence[str]) -> dict[s
     of all: otherwise chance would decide, at much traffic, which architecture costs less.
 
     Raises:
-        CostError: an architecture was not measured.
+        NotMeasuredError: an architecture was not measured, or only in part.
     """
     for architecture in architectures:
         _check(results, architecture)
@@ -85,10 +89,10 @@ def measured_durations(results: Results, architectures: Sequence[str]) -> dict[s
 
 
 def _check(results: Results, architecture: str) -> None:
-    """Raises `CostError` unless some model was measured on `architecture`, both cold and warm."""
+    """Raises `NotMeasuredError` unless some model was measured on `architecture`, both cold and warm."""
     for what, find in (("cold starts", summaries.cold_of), ("warm requests", summaries.warm_of)):
         if not any(find(results, architecture, model.name) for model in results.models):
-            raise CostError(
+            raise NotMeasuredError(
                 f"The results have no {what} of {architecture}; they have "
                 f"{', '.join(summaries.architectures(results)) or 'no architecture'}. Measure it with "
                 f"`python -m workbench bench --architectures {architecture} --json FILE`."

@@ -10,10 +10,10 @@ from workbench.bench.advice import Advice, Choice, Finding, Needs, advise
 from workbench.bench.results import PHASES, Machine, Results
 from workbench.bench.summaries import ARCHITECTURES, VARIANTS, Summary
 from workbench.bench.wording import duration, listed, megabytes, plural, share, usd
-from workbench.cost.bill import Bill, Comparison, Deployment, bill, compare, cost_curves
+from workbench.cost.bill import Bill, Comparison, Deployment, Durations, bill, compare, cost_curves
 from workbench.cost.commands import comparison_sentences, price_sentences
 from workbench.cost.prices import PriceTable
-from workbench.cost.stack import measured_deployments, measured_durations
+from workbench.cost.stack import NotMeasuredError, measured_deployments, measured_durations
 
 VARIANT_NAMES = {"served": "this program", "plain": "plain handler", "floor": "floor"}
 
@@ -29,17 +29,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything in a report but the charts."""
+    """Everything in a report but the charts.
+
+    Without cold starts or warm requests there is neither advice nor cost: `incomplete` says so, and is empty otherwise.
+    """
 
     title: str
     summary: str
+    incomplete: str
     choices: tuple[Choice, ...]
     findings: tuple[Finding, ...]
     caveats: tuple[str, ...]
     models: Table
-    cold: Table
+    cold: Table | None
     cold_sentence: str
-    warm: Table
+    warm: Table | None
     throughput: Table | None
     bills: tuple[tuple[str, Table], ...]
     cost_sentences: tuple[str, ...]
@@ -54,28 +58,36 @@ class Content:
 def content(results: Results, needs: Needs, table: PriceTable, region: str) -> Content:
     """The content of the report; raises `CostError` as `workbench.bench.report.html` says."""
     prices = table.of(region)
-    advice = advise(results, needs, prices)
     planned = measured_deployments(results, needs.updates_per_month)
-    took = measured_durations(results, [deployment.architecture for deployment in planned])
-    curves = cost_curves(planned, took, needs.traffic(1), prices)
+    took: dict[str, Durations] = {}
+    advice, incomplete = Advice((), (), ()), ""
+    try:
+        took = measured_durations(results, [deployment.architecture for deployment in planned])
+        advice = advise(results, needs, prices)
+    except NotMeasuredError as error:
+        incomplete = f"There is no advice and no cost, for want of figures. {error}"
+    costed = [deployment for deployment in planned if deployment.architecture in took]
+    curves = cost_curves(costed, took, needs.traffic(1), prices)
     compared = tuple(compare(curves))
     return Content(
         title="EFS, S3 or the image?",
         summary=_summary(results, planned),
+        incomplete=incomplete,
         choices=advice.choices,
         findings=advice.findings,
         caveats=advice.caveats,
         models=_models(results),
-        cold=_cold(results),
+        cold=_cold(results) if any(record.samples_ms for record in results.cold) else None,
         cold_sentence=_against_plain(results),
-        warm=_warm(results),
+        warm=_warm(results) if any(record.samples_ms for record in results.warm) else None,
         throughput=_throughput(results) if results.throughput else None,
         bills=tuple(
             (
                 f"{requests:,.0f} requests a month",
-                _bills([bill(one, took[one.architecture], needs.traffic(requests), prices) for one in planned]),
+                _bills([bill(one, took[one.architecture], needs.traffic(requests), prices) for one in costed]),
             )
             for requests in needs.requests_per_month
+            if costed
         ),
         cost_sentences=tuple(comparison_sentences(compared)),
         price_sentences=tuple(price_sentences(table, region)),
@@ -217,10 +229,10 @@ def _amount(dollars: float) -> str:
 
 
 def _method(results: Results, advice: Advice, needs: Needs) -> tuple[str, ...]:
-    counts = [len(record.samples_ms) for record in results.cold]
+    fewest = min((len(record.samples_ms) for record in results.cold), default=0)
     return (
         f"Made with `{results.command}` on stack {results.stack}; network: {results.network}.",
-        f"A cold start is the time from the start of a process to its first answer, {plural(min(counts), 'sample')} or more "
+        f"A cold start is the time from the start of a process to its first answer, {plural(fewest, 'sample')} or more "
         "for each row; its phases come from the runtime and from the reply's server-timing header. Medians of phases need "
         "not add up to the median of the whole.",
         "A warm request goes to an environment that has answered before, one at a time, and is timed as the client sees "
