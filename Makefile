@@ -11,7 +11,7 @@ DEMO := requirements.txt handlers/requirements.txt workbench/requirements.txt
 TEST := $(DEMO) tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models test-mutants test-images test-networks local-pulumi check format bench models demo-models clean
+.PHONY: help demo test test-models test-mutants test-images test-networks test-browser local-pulumi check format bench models demo-models example-report clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ test-networks: .venv/.bench ## run the tests of the networks that the bench mode
 		|| apt-get install -y --no-install-recommends nginx-light libnginx-mod-http-echo fuse3
 	$(BIN)/python -m pytest tests/networks
 
+test-browser: .venv/.test ## look at a report in Chromium, which is installed where that can be done (root on Debian)
+	@command -v chromedriver > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
+		&& apt-get install -y -qq chromium chromium-driver; } \
+		|| { echo "make test-browser needs Chromium and its driver; on Debian: apt-get install chromium chromium-driver"; exit 1; }
+	$(BIN)/python -m pytest tests/browser
+
 check: .venv/.test policy/.venv/.pack ## lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -57,6 +63,10 @@ models: .venv/.prepare ## fetch, export and prove the models of a stack (STACK=d
 
 demo-models: .venv/.prepare ## train the two demo models again (about twenty minutes)
 	$(BIN)/python -m workbench.models.demo.train
+
+example-report: .venv/.demo ## write docs/example-report.html and .md again, from docs/example-bench.json
+	$(BIN)/python -m workbench report --bench docs/example-bench.json --html docs/example-report.html \
+		--markdown docs/example-report.md
 
 clean: ## remove what the other targets made
 	rm -rf .venv policy/.venv .local .build .bench .pytest_cache .ruff_cache

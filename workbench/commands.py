@@ -12,8 +12,12 @@ from rich.console import Console
 
 from infra.docker_engine import DockerError
 from infra.section import ConfigError
+from workbench.bench.commands import advise_command, report_command
 from workbench.bench.measuring.commands import bench_command
 from workbench.bench.measuring.errors import MeasuringError
+from workbench.bench.results import ResultsError
+from workbench.cost.commands import cost_command
+from workbench.cost.prices import CostError
 from workbench.images.commands import images
 from workbench.local.demo import DemoError, demo
 from workbench.local.emulator import EmulatorError
@@ -41,6 +45,9 @@ application.add_typer(local, name="local")
 application.add_typer(models, name="models")
 application.add_typer(images, name="images")
 application.command("bench")(bench_command)
+application.command("cost")(cost_command)
+application.command("advise")(advise_command)
+application.command("report")(report_command)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack, that is Pulumi.<stack>.yaml.")]
 Config = Annotated[
@@ -76,6 +83,7 @@ def main() -> None:
     except (
         AlreadyRunningError,
         ConfigError,
+        CostError,
         DemoError,
         DockerError,
         EmulatorError,
@@ -83,6 +91,7 @@ def main() -> None:
         ModelError,
         ProgramError,
         PulumiError,
+        ResultsError,
         StackError,
     ) as error:
         sys.exit(str(error))
