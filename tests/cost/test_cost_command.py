@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from workbench.commands import application
 from workbench.cost.prices import CostError
+from workbench.cost.stack import deployments
+from workbench.program.config import load
 
 
 def cost(*options: str) -> str:
@@ -58,3 +60,18 @@ def test_a_region_without_prices_is_a_sentence() -> None:
 def test_a_bundle_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(CostError, match=r"cannot be deployed as it is configured.*models prepare"):
         cost("--config", "precision=int8", "--config", 'models=[{"name": "nlp9", "source": "a/b"}]')
+
+
+def test_what_the_stack_configures_is_what_is_billed() -> None:
+    settings = [
+        "cpu=arm64",
+        "ephemeralStorage=1024",
+        'oci={"provisionedConcurrency": 2}',
+        's3={"ephemeralStorage": 2048}',
+    ]
+    efs, s3, oci = deployments(load("local", settings))
+    assert {deployment.cpu for deployment in (efs, s3, oci)} == {"arm64"}
+    assert (efs.storage_mb, s3.storage_mb, oci.storage_mb) == (1024, 2048, 1024)
+    assert (efs.provisioned, s3.provisioned, oci.provisioned) == (0, 0, 2)
+    efs, s3, _ = deployments(load("local", ['s3={"snapStart": true}']))
+    assert (efs.snap_start, s3.snap_start) == (False, True)

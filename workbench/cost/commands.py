@@ -74,7 +74,7 @@ def cost_command(
     snap_start: Annotated[
         bool, typer.Option("--snap-start", help="With SnapStart; S3 and OCI alone can have it.")
     ] = False,
-    cpu: Annotated[str, typer.Option(help="x86_64, which the images are built for, or arm64.")] = "x86_64",
+    cpu: Annotated[Cpu | None, typer.Option(help="The processors, in place of the stack's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What a stack costs a month at an expected traffic, line by line, and where its architectures cost the same."""
@@ -86,7 +86,7 @@ def cost_command(
     table = PriceTable.read(prices)
     applied = table.of(region or configuration.region)
     planned = [
-        _varied(deployment, _cpu(cpu), updates_per_month, provisioned, snap_start)
+        _varied(deployment, cpu, updates_per_month, provisioned, snap_start)
         for deployment in deployments(configuration)
     ]
     names = [deployment.architecture for deployment in planned]
@@ -151,20 +151,14 @@ def price_sentences(table: PriceTable, region: str) -> list[str]:
 
 
 def _varied(
-    deployment: Deployment, cpu: Cpu, updates_per_month: float, provisioned: int | None, snap_start: bool
+    deployment: Deployment, cpu: Cpu | None, updates_per_month: float, provisioned: int | None, snap_start: bool
 ) -> Deployment:
     """The deployment with what was asked for in place of what the stack says; SnapStart where it can be had."""
     if provisioned is not None:
         deployment = replace(deployment, provisioned=provisioned)
     if snap_start and deployment.architecture != "efs":
         deployment = replace(deployment, snap_start=True)
-    return replace(deployment, cpu=cpu, updates_per_month=updates_per_month)
-
-
-def _cpu(name: str) -> Cpu:
-    if name == "x86_64" or name == "arm64":
-        return name
-    raise typer.BadParameter(f"{name!r} is no CPU that Lambda has; allowed are x86_64 and arm64.", param_hint="--cpu")
+    return replace(deployment, cpu=cpu or deployment.cpu, updates_per_month=updates_per_month)
 
 
 def _bill_table(traffic: Traffic, bills: Sequence[Bill]) -> Table:

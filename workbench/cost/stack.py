@@ -38,6 +38,10 @@ def deployments(stack: StackConfig) -> list[Deployment]:
                         for bundle in read_bundles(function, stack.stack)
                     ),
                     engine=function.engine,
+                    cpu=settings.cpu,
+                    storage_mb=function.ephemeral_storage,
+                    provisioned=function.provisioned_concurrency,
+                    snap_start=function.snap_start,
                     log_retention_days=settings.log_retention_days,
                 )
             )
