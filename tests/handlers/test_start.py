@@ -107,3 +107,12 @@ def test_weights_beside_the_graph_answer_from_a_folder_and_from_memory(tmp_path:
     mapped, copied = (OnnxEngine(each).run(inputs, ["start_logits"]) for each in (stored, in_memory))
     assert np.array_equal(mapped, copied)
     assert np.ptp(mapped) > 0
+
+
+def test_importing_the_engine_starts_no_threads() -> None:
+    code = "import handlers.serving.engines, psutil; print(psutil.Process().num_threads())"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, check=True
+    )
+    assert done.stdout.strip() == b"1"

@@ -149,10 +149,13 @@ def _write(path: Path, parts: Iterator[Bytes]) -> Path:
 
 
 def _joined(parts: Iterator[Bytes], size: int) -> bytearray:
-    """The parts of a file of `size` bytes, each put into its place as it comes, so that there are never two copies."""
+    """The parts of a file of `size` bytes, each put into its place while the next ones are on their way."""
     content = bytearray(size)
+    # Memory that is given back part by part stays with the process, in pieces; given back at once, it goes to the system.
+    held = []
     end = 0
     for part in parts:
         begin, end = end, end + len(part)
         content[begin:end] = memoryview(part)
+        held.append(part)
     return content

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from handlers.serving.engines import Engine
@@ -270,9 +269,10 @@ def best_spans(
     tokens = len(start)
     longest = min(longest, tokens)
     # Element [token, extra] is the span from `token` to `token + extra`, -1 where that is past the end.
-    ends = sliding_window_view(np.pad(end, (0, longest - 1)), longest)
-    past = np.arange(tokens)[:, None] + np.arange(longest) >= tokens
-    scores = np.where(past, -1.0, start[:, None] * ends).ravel()
+    lasts = np.arange(tokens)[:, None] + np.arange(longest)
+    scores = start[:, None] * end[np.minimum(lasts, tokens - 1)]
+    scores[lasts >= tokens] = -1
+    scores = scores.ravel()
 
     count = min(count, scores.size)
     # In order of position first, then stably by score: the earlier of two equals comes first.

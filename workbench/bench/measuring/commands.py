@@ -295,12 +295,12 @@ def _print_outcomes(found: Sequence[Outcome]) -> None:
     for outcome in found:
         target = outcome.target
         limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
-        figures = ["not measured", ""]
+        measured, where, mark = "not measured", "", ""
         if outcome.values:
-            low, high = min(outcome.values.values()), max(outcome.values.values())
-            figures = [f"{low:.3g} to {high:.3g}", "" if outcome.holds else f"not on {', '.join(outcome.missed)}"]
-        mark = "[green]yes[/]" if outcome.holds else "[red]no[/]"
-        rows.append((f"{target.measure}, {target.precision}", limit, figures[0], mark, figures[1]))
+            measured = f"{min(outcome.values.values()):.3g} to {max(outcome.values.values()):.3g}"
+            where = "" if outcome.holds else f"not on {', '.join(outcome.missed)}"
+            mark = "[green]yes[/]" if outcome.holds else "[red]no[/]"
+        rows.append((f"{target.measure}, {target.precision}", limit, measured, mark, where))
     console.print()
     console.print(_table(("target", "limit", "measured", "holds", ""), 5, rows))
 
