@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """A folder as through a network file system: every operation takes its time, and bytes come at a limited rate.
 
 A file system in user space (FUSE), read-only, run as a module in a process of its own. What it models of EFS, and what not:
