@@ -151,11 +151,12 @@ def _write(path: Path, parts: Iterator[Bytes]) -> Path:
 def _joined(parts: Iterator[Bytes], size: int) -> bytearray:
     """The parts of a file of `size` bytes, each put into its place while the next ones are on their way."""
     content = bytearray(size)
+    place = memoryview(content)  # what is assigned to a bytearray itself is copied once more on the way
     # Memory that is given back part by part stays with the process, in pieces; given back at once, it goes to the system.
-    held = []
+    held: list[Bytes] = []
     end = 0
     for part in parts:
         begin, end = end, end + len(part)
-        content[begin:end] = memoryview(part)
+        place[begin:end] = memoryview(part)
         held.append(part)
     return content
