@@ -48,9 +48,12 @@ def slim(layer: Path) -> None:
                 path.unlink(missing_ok=True)
     # The file system of a function is read-only: what is not compiled here is compiled anew at each cold start. And what
     # is never edited need not be compared with its source at each import.
-    compileall.compile_dir(
+    compiled = compileall.compile_dir(
         layer, ddir="/", quiet=1, workers=0, maxlevels=100, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
     )
+    # Packages may bring sources for other versions of Python. The handlers may not: they would fail at the first request.
+    if not compiled and not packages.exists():
+        sys.exit("A module of the handlers cannot be compiled, see above; mend it and build again.")
     for path in (*layer.rglob("*"), layer):
         _normalise(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -102,3 +103,20 @@ def test_each_architecture_has_a_target_that_starts_its_handler() -> None:
     dockerfile = (REPOSITORY / "handlers/Dockerfile").read_text()
     commands = re.findall(r'^FROM runtime AS (\w+)$(?:\n(?!FROM).*)*?\nCMD \["(.+)"\]$', dockerfile, re.MULTILINE)
     assert dict(commands) == {name: f"handlers.{name}.app.handler" for name in ("efs", "s3", "oci")}
+
+
+def test_handlers_that_cannot_be_compiled_end_the_build(tmp_path: Path) -> None:
+    processors = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    module = tmp_path / "var/task/handlers/app.py"
+    module.parent.mkdir(parents=True)
+
+    def slim(source: str) -> subprocess.CompletedProcess[str]:
+        module.write_text(source)
+        command = [sys.executable, REPOSITORY / "handlers/slim.py", tmp_path]
+        return subprocess.run(command, env={"TARGETARCH": processors}, capture_output=True, text=True, check=False)
+
+    assert slim("handler = None\n").returncode == 0
+    assert (module.stat().st_mtime, len([*module.parent.glob("__pycache__/*.pyc")])) == (0, 1)
+    broken = slim("def\n")
+    assert broken.returncode == 1
+    assert "A module of the handlers cannot be compiled" in broken.stderr
