@@ -6,6 +6,7 @@ in a test is to import the SDKs, and these are the same for every fault.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -25,7 +26,7 @@ import pydantic  # noqa: F401
 import pytest
 import yaml
 
-for _module in ("apigatewayv2", "cloudwatch", "ec2", "ecr", "efs", "iam", "lambda_", "s3", "vpc"):
+for _module in ("apigatewayv2", "appautoscaling", "cloudwatch", "ec2", "ecr", "efs", "iam", "lambda_", "s3", "vpc"):
     getattr(pulumi_aws, _module)  # the SDK imports a module when it is first asked for
 
 PROJECT = Path(__file__).parents[2]
@@ -125,6 +126,8 @@ def _copy(folder: Path) -> Path:
 def _fork(copy: Path, tests: Sequence[str]) -> int:
     """The process that runs `tests` in a copy of the program, and ends with pytest's exit code."""
     sys.stdout.flush()
+    # What is imported here is not looked through again by the garbage collector of each process.
+    gc.freeze()
     if pid := os.fork():
         return pid
     code = 3
@@ -137,7 +140,9 @@ def _fork(copy: Path, tests: Sequence[str]) -> int:
         sys.path[0] = str(copy)
         # A file of the same size and second as before would be taken for what it was compiled to before.
         sys.dont_write_bytecode = True
-        code = int(pytest.main(["-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]))
+        # Of the plugins that are installed, the tests need one.
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        code = int(pytest.main(["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "pytest_timeout", *tests]))
     finally:
         os._exit(code)
 
