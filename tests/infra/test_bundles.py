@@ -10,8 +10,9 @@ import pytest
 
 from infra.bundles import LocalBundle, read_bundles
 from infra.image_build import image_build, stage_build_context
+from infra.inference import InferenceArgs
 from infra.section import ConfigError
-from infra.settings import BASE_IMAGE, FunctionSettings, ModelSource
+from infra.settings import BASE_IMAGE, FunctionSettings, ModelSource, Settings
 from workbench.models.bundles import seal
 
 PROJECT = Path(__file__).parents[2]
@@ -131,6 +132,25 @@ def test_what_editors_and_systems_leave_in_the_handlers_stays_out_of_the_build_c
 def test_an_image_of_the_engine_torch_is_told_where_pytorch_comes_from(project: Path) -> None:
     assert image_build("s3", engine="torch", torch_index="https://index").args == {
         "BASE_IMAGE": BASE_IMAGE,
+        "ENGINE": "torch",
+        "TORCH_INDEX": "https://index",
+    }
+
+
+def test_the_image_of_a_function_is_built_by_the_settings_of_its_architecture_and_of_the_stack(project: Path) -> None:
+    stack = Settings.model_validate(
+        {"models": [{"name": "nlp1", "source": "a/b"}], "s3": {"engine": "torch"}}
+        | {"cpu": "arm64", "base_image": "mirror/python:1", "torch_index": "https://index"}
+    )
+    builds = {
+        it: InferenceArgs(architecture=it, bundles=[], function=stack.for_architecture(it), stack=stack).image().build
+        for it in stack.architectures
+    }
+    assert {build.platform for build in builds.values()} == {"linux/arm64"}
+    assert {it: build.target for it, build in builds.items()} == {it: it for it in builds}
+    assert builds["oci"].args == builds["efs"].args == {"BASE_IMAGE": "mirror/python:1", "ENGINE": "onnx"}
+    assert builds["s3"].args == {
+        "BASE_IMAGE": "mirror/python:1",
         "ENGINE": "torch",
         "TORCH_INDEX": "https://index",
     }

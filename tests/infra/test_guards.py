@@ -172,6 +172,7 @@ class OneZone(Imagined):
     def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
         if token == "aws:index/getAvailabilityZones:getAvailabilityZones":
             assert args["state"] == "available"
+            assert args["filters"] == [{"name": "opt-in-status", "values": ["opt-in-not-required"]}]
             return {"names": ["only-zone"]}
         return super().invoke(token, args)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from workbench.cost.prices import PriceTable
 from workbench.program.config import load
 from workbench.program.graph import Graph, Resource
 from workbench.program.preview import preview
@@ -409,6 +411,8 @@ def test_the_dashboard_has_widgets_that_cloudwatch_can_draw(configured: Configur
             assert properties["view"] == "timeSeries"
             assert properties["period"] % 60 == 0
             assert properties["stat"] in {"Sum", "Maximum", "p50", "p95", "p99"}
+            said = re.search(r"\bp\d\d\b", properties["title"])
+            assert said is None or said[0] == properties["stat"]
             for metric in properties["metrics"]:
                 assert len(metric) == 1 or len(metric) % 2 == 1, "namespace, name, dimensions in pairs, options"
                 assert isinstance(metric[-1], dict)
@@ -453,6 +457,27 @@ def test_every_widget_shows_what_this_stack_has_and_all_of_it(configured: Config
         assert [title for title in titles if part in title], part
 
 
+@pytest.mark.parametrize("cpu", ["x86_64", "arm64"])
+def test_the_cost_on_the_dashboard_is_that_of_the_processor_by_gigabytes_and_seconds(
+    configured: Configured, cpu: Literal["x86_64", "arm64"]
+) -> None:
+    """A report of Lambda's has milliseconds and megabytes; the prices are those that the workbench bills by."""
+    prices = PriceTable.read().of("us-east-1")
+    [query] = [
+        widget["properties"]["query"]
+        for widget in dashboard(configured("oci", monitoring="true", cpu=cpu))["widgets"]
+        if "cost" in widget["properties"]["title"]
+    ]
+    shown = re.search(
+        r"\| stats .*\bsum\(record\.metrics\.billedDurationMs \* record\.metrics\.memorySizeMB\) / 1024 / 1000 \* ([\d.]+)"
+        r" \+ count\(\*\) \* ([\d.]+) as dollars",
+        query,
+    )
+    assert shown, query
+    assert float(shown[1]) == prices.lambda_gb_second[cpu]
+    assert float(shown[2]) == pytest.approx(prices.lambda_request + prices.http_api_request)
+
+
 def test_each_architecture_has_alarms_for_errors_slowness_and_throttling(configured: Configured) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:ops"
     alarms = json.dumps({"topicArn": topic, "errorPercent": 2, "p95Ms": 900, "throttles": 3})
@@ -473,11 +498,13 @@ def test_each_architecture_has_alarms_for_errors_slowness_and_throttling(configu
     assert {query["metric"]["metricName"] for query in errors["metricQueries"] if "metric" in query} == {"5xx", "Count"}
     latency = found["ml-inference-local-monitoring-oci-latency"]
     assert (latency["metricName"], latency["extendedStatistic"], latency["threshold"]) == ("Latency", "p95", 900)
+    assert latency["evaluateLowSampleCountPercentiles"] == "ignore", "one cold start at night would ring"
     [api] = [it.inputs["apiId"] for it in graph.of_type("aws:apigatewayv2/stage:Stage") if "-oci-" in it.name]
     watched = [latency["dimensions"], *(it["metric"]["dimensions"] for it in errors["metricQueries"] if "metric" in it)]
     assert watched == [{"ApiId": api, "Stage": "develop"}] * 3
     throttles = found["ml-inference-local-monitoring-oci-throttles"]
-    assert throttles["threshold"] == 3
+    assert (throttles["namespace"], throttles["metricName"]) == ("AWS/Lambda", "Throttles")
+    assert (throttles["statistic"], throttles["threshold"]) == ("Sum", 3)
     assert throttles["dimensions"] == {"FunctionName": graph.outputs["functions"]["oci"]}
 
 

@@ -21,10 +21,23 @@ from workbench.program.preview import preview
 COMMAND = ".venv/bin/python -m tests.infra.urns"
 RECORD = Path(__file__).with_name("urns.json")
 
-# Settings with which the program registers further resources; a setting that adds one belongs here.
+_CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/00000000-0000-0000-0000-000000000000"
+_KEY = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000"
+_SCHEDULE = '{"at": "cron(0 8 ? * MON-FRI *)", "minimum": 1, "maximum": 2}'
+
+# Settings with which the program registers further resources; a setting that adds one belongs here. A key adds
+# none, and is here so that it stays so.
 VARIANTS: dict[str, list[str]] = {
     "defaults": [],
     "auth jwt": ["auth=jwt", 'jwt={"issuer": "https://issuer.example", "audience": ["me"]}'],
+    "a domain": [f'domain={{"name": "models.example.org", "certificateArn": "{_CERTIFICATE}"}}'],
+    "function URLs": ["functionUrl=true", "functionUrlAuth=none", "reservedConcurrency=1"],
+    "provisioned concurrency": [
+        "provisionedConcurrency=1",
+        f'scaling={{"maximum": 2, "schedules": [{_SCHEDULE}]}}',
+    ],
+    "a key": [f"kmsKeyArn={_KEY}"],
+    "monitoring": ["monitoring=true"],
 }
 
 # Other models are other objects in the bucket, and are meant to be.

@@ -127,7 +127,9 @@ def test_a_second_deployment_that_changes_something_fails(project: Path) -> None
 
 
 def test_every_service_that_the_program_uses_is_asked_of_the_emulator() -> None:
-    config = load("local")
+    config = load(
+        "local", ["monitoring=true", "functionUrl=true", "provisionedConcurrency=1", 'scaling={"maximum": 2}']
+    )
     [endpoints] = json.loads(config.values["aws:endpoints"])
     used = {
         resource.type.split(":")[1].split("/")[0]
