@@ -14,7 +14,7 @@ TEST := $(DEMO) tests/requirements.txt
 .PHONY: help demo test test-models test-mutants test-images test-networks test-browser local-pulumi check format bench models demo-models example-report clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## deploy the stack on this machine, ask every endpoint, take everything down
 	$(BIN)/python -m workbench demo
@@ -35,8 +35,10 @@ test-images: .venv/.test ## build the images, run them as Lambda does, and push 
 	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m pytest --timeout 900 tests/images
 
 test-networks: .venv/.bench ## run the tests of the networks that the bench models, which need nginx and FUSE
-	@command -v fusermount3 >/dev/null && test -e /usr/lib/nginx/modules/ngx_http_echo_module.so \
-		|| apt-get install -y --no-install-recommends nginx-light libnginx-mod-http-echo fuse3
+	@command -v fusermount3 > /dev/null && test -e /usr/lib/nginx/modules/ngx_http_echo_module.so \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
+		&& apt-get install -y -qq --no-install-recommends nginx-light libnginx-mod-http-echo fuse3; } \
+		|| { echo "make test-networks needs nginx with its echo module and FUSE; on Debian: apt-get install nginx-light libnginx-mod-http-echo fuse3"; exit 1; }
 	$(BIN)/python -m pytest tests/networks
 
 test-browser: .venv/.test ## look at a report in Chromium, which is installed where that can be done (root on Debian)

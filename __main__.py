@@ -50,7 +50,7 @@ pulumi.export("logGroups", {key: value.log_group_name for key, value in inferenc
 pulumi.export(
     "sampleRequests",
     {
-        key: sample_request(value.endpoint, args[key].bundles[0].name, args[key].function.auth, region)
+        key: sample_request(value.endpoint, args[key].bundles[0], args[key].function.auth, region)
         for key, value in inference.items()
     },
 )

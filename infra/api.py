@@ -160,7 +160,8 @@ def _cors(args: HttpApiArgs) -> aws.apigatewayv2.ApiCorsConfigurationArgs | None
     return aws.apigatewayv2.ApiCorsConfigurationArgs(
         allow_origins=args.cors_origins,
         allow_methods=["POST"],
-        allow_headers=["content-type", "authorization"],
+        # The last three are what a request signed for IAM has besides.
+        allow_headers=["content-type", "authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"],
         allow_credentials=True if args.cors_credentials else None,
         expose_headers=["server-timing", "x-cold-start"],
     )

@@ -12,6 +12,7 @@ from .section import ConfigError
 from .settings import FunctionSettings, ModelSource
 
 PREPARED = Path("models")
+_DEMO = PREPARED / "demo"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_bundles(settings: FunctionSettings, stack: str) -> list[LocalBundle]:
 def _read(model: ModelSource, settings: FunctionSettings, stack: str) -> LocalBundle:
     folder = Path(model.bundle) if model.bundle else PREPARED / model.name / f"{settings.engine}-{settings.precision}"
     remedy = (
-        f"run `make demo-models`, or name another folder as the bundle of {model.name}"
+        f"{'run `make demo-models`' if folder.parent == _DEMO else 'prepare it again'}, or name another folder as the bundle of {model.name}"
         if model.bundle
         else f"run `python -m workbench models prepare {model.name} --stack {stack}`"
     )

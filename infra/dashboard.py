@@ -101,7 +101,7 @@ def _metric(region: str, title: str, stat: str, metrics: Sequence[list[Any]]) ->
 
 
 def _errors_by_code(region: str, namespace: str) -> dict[str, Any]:
-    search = f"SEARCH('{{{namespace},architecture,code,model}} MetricName=\"Errors\"', 'Sum', {PERIOD_S})"
+    search = f"SEARCH('{{\"{namespace}\",architecture,code,model}} MetricName=\"Errors\"', 'Sum', {PERIOD_S})"
     return _metric(region, "Errors by code", "Sum", [[{"expression": search, "id": "errors"}]])
 
 

@@ -12,7 +12,7 @@ import re
 import pulumi
 import pulumi_aws as aws
 
-from .regions import REGIONS, WITHOUT_FUNCTION_URLS, WITHOUT_SNAP_START
+from .regions import REGIONS, WITHOUT_EFS, WITHOUT_FUNCTION_URLS, WITHOUT_SNAP_START
 from .section import ConfigError
 from .settings import Settings
 
@@ -84,6 +84,11 @@ def check_region(region: str | None, settings: Settings) -> str:
             f"aws:region is {region}, where Lambda, API Gateway, EFS and ECR are not all known to be"
             + (f"; did you mean {close[0]}?" if close else ".")
             + " Choose another region; if AWS has opened this one since, add it to infra/regions.py."
+        )
+    if "efs" in settings.architectures and region in WITHOUT_EFS:
+        raise ConfigError(
+            f"ml-inference:architectures has efs, but in {region} Lambda cannot mount EFS. Leave efs out or choose another "
+            "region."
         )
     functions = settings.functions.items()
     snapped = [architecture for architecture, function in functions if function.snap_start]

@@ -46,7 +46,7 @@ class ModelBucket(pulumi.ComponentResource):
             force_destroy=not args.protect,
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect or None)),
         )
-        aws.s3.BucketServerSideEncryptionConfiguration(
+        encrypted = aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=bucket.bucket,
             rules=[
@@ -86,7 +86,9 @@ class ModelBucket(pulumi.ComponentResource):
                 source=pulumi.FileAsset((bundle.folder / path).as_posix()),
                 # A bundle that is no longer configured may still be served: by the old version while an update is under
                 # way or a rollout lasts, or when that is undone. The bucket takes what is left along when it is destroyed.
-                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=True)),
+                opts=pulumi.ResourceOptions.merge(
+                    child, pulumi.ResourceOptions(retain_on_delete=True, depends_on=[encrypted])
+                ),
             )
             # Two architectures may serve the same bundle.
             for bundle in dict.fromkeys(args.bundles)

@@ -51,6 +51,11 @@ REGIONS = frozenset(
 # November 2026.
 WITHOUT_SNAP_START = frozenset({"ap-east-2", "ap-southeast-6"})
 
+# Source: AWS Lambda developer guide, "Configuring file system access for Lambda functions", November 2026.
+WITHOUT_EFS = frozenset(
+    ["ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "mx-central-1"]
+)
+
 # Source: AWS Lambda developer guide, "Creating and managing Lambda function URLs", November 2026.
 WITHOUT_FUNCTION_URLS = frozenset(
     [

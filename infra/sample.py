@@ -1,12 +1,14 @@
-"""The sample questions, and the ready-made command that asks one."""
+"""The sample questions, and the ready-made command that asks one, or what models of other tasks are asked."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from typing import Any
 
 import pulumi
 
+from .bundles import LocalBundle
 from .settings import Auth
 
 PASSAGE = (
@@ -20,9 +22,32 @@ PASSAGE = (
 QUESTIONS = ("When was the car invented?", "Who invented the car?")
 
 
-def sample_request(endpoint: pulumi.Input[str], model: str, auth: Auth, region: str) -> pulumi.Output[str]:
-    """The curl command that asks `model` the first sample question; with iam or jwt it reads the caller's credentials."""
-    body = json.dumps({"model_type": model, "question": QUESTIONS[0], "context": PASSAGE})
+# What models of the other tasks are asked.
+_LABELS = ("history", "cooking", "sport")
+_SENTENCE = "Karl Benz invented the car in Mannheim."
+
+
+def sample_body(bundle: LocalBundle, question: str = QUESTIONS[0]) -> dict[str, Any]:
+    """A right request for a model, whatever its task; `question` is what a question answering model is asked."""
+    asked = {
+        "question-answering": {"question": question, "context": PASSAGE},
+        "zero-shot-classification": {"inputs": _SENTENCE, "parameters": {"candidate_labels": list(_LABELS)}},
+    }.get(bundle.manifest.task, {"inputs": _SENTENCE})
+    if bundle.manifest.task == "fill-mask":
+        asked = {"inputs": f"Karl Benz invented the {_mask(bundle)} in Mannheim."}
+    return {"model_type": bundle.name, **asked}
+
+
+def _mask(bundle: LocalBundle) -> str:
+    """How the bundle's tokenizer spells the token for a masked word."""
+    tokens = json.loads((bundle.folder / "tokenizer.json").read_text(encoding="utf-8")).get("added_tokens", [])
+    spelt = [token["content"] for token in tokens if token["content"].strip("[]<>").lower() == "mask"]
+    return bundle.manifest.options.get("special_tokens", {}).get("mask") or next(iter(spelt), "[MASK]")
+
+
+def sample_request(endpoint: pulumi.Input[str], bundle: LocalBundle, auth: Auth, region: str) -> pulumi.Output[str]:
+    """The curl command with a right request for a model; with iam or jwt it reads the caller's credentials."""
+    body = json.dumps(sample_body(bundle))
     credentials = {
         "none": "",
         "iam": (

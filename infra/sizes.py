@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .bundles import LocalBundle, digests
 from .section import ConfigError
-from .settings import Architecture, FunctionSettings
+from .settings import Architecture, Engine, FunctionSettings
 
 MB = 2**20
 
@@ -17,8 +17,8 @@ _IMAGE_LIMIT_MB = 10 * 1024
 _ENVIRONMENT_LIMIT = 4096
 
 # What an image has besides models, in MB: the base image of AWS for Python and the packages of handlers/packages.txt, or
-# torch and transformers in their place. Rounded down, so that nothing is refused that would fit.
-_RUNTIME_MB = {"onnx": 500, "torch": 1500}
+# torch and transformers in their place: docs/benchmarks.md has the packages, and the base is taken for 550 MB.
+RUNTIME_MB = {"onnx": 700, "torch": 1400}
 
 # Resident memory of a function with a model of next to no size, in MB. Measured on Linux x86-64 with Python 3.11: 70 with
 # ONNX Runtime, 340 with torch and transformers imported.
@@ -46,8 +46,21 @@ def memory_needed(architecture: Architecture, settings: FunctionSettings, sizes:
     the largest one is taken to be loaded last.
     """
     in_memory = architecture == "s3" and not keeps_models_in_tmp(architecture, settings)
-    loading = max(sizes) * (_LOADING_FROM_MEMORY if in_memory else _LOADING_FROM_FILE)
-    return _RESIDENT_MB[settings.engine] + round((sum(sizes) + loading) / MB)
+    return peak_memory(settings.engine, sizes, in_memory=in_memory)
+
+
+def peak_memory(engine: Engine, sizes: Sequence[int], *, in_memory: bool) -> int:
+    """MB of memory at the peak of loading models of these sizes, in bytes, from files or from bytes that are in memory."""
+    return _RESIDENT_MB[engine] + round((sum(sizes) + max(sizes) * _loading(in_memory)) / MB)
+
+
+def largest_model(engine: Engine, memory: int, *, in_memory: bool) -> int:
+    """Bytes of the largest model that a function with `memory` MB can load, if it has no other."""
+    return int((memory - _RESIDENT_MB[engine]) * MB / (1 + _loading(in_memory)))
+
+
+def _loading(in_memory: bool) -> float:
+    return _LOADING_FROM_MEMORY if in_memory else _LOADING_FROM_FILE
 
 
 def check_sizes(architecture: Architecture, settings: FunctionSettings, bundles: Sequence[LocalBundle]) -> None:
@@ -74,7 +87,7 @@ def check_sizes(architecture: Architecture, settings: FunctionSettings, bundles:
             f"ml-inference:ephemeralStorage is {settings.ephemeral_storage} MB, but {models} do not fit into it. Raise "
             f"{architecture}.ephemeralStorage, or {smaller}."
         )
-    if architecture == "oci" and (image := _RUNTIME_MB[settings.engine] + sum(sizes) // MB) > _IMAGE_LIMIT_MB:
+    if architecture == "oci" and (image := RUNTIME_MB[settings.engine] + sum(sizes) // MB) > _IMAGE_LIMIT_MB:
         raise ConfigError(
             f"An image with {models} would have about {image} MB, and Lambda allows {_IMAGE_LIMIT_MB} MB. "
             f"{smaller.capitalize()}, or leave oci out of ml-inference:architectures."

@@ -58,7 +58,7 @@ def test_a_region_without_prices_is_a_sentence() -> None:
 
 
 def test_a_bundle_that_is_not_there_is_a_sentence() -> None:
-    with pytest.raises(CostError, match=r"cannot be deployed as it is configured.*models prepare"):
+    with pytest.raises(CostError, match=r"The cost of stack .* cannot be estimated: .*models prepare"):
         cost("--config", "precision=int8", "--config", 'models=[{"name": "nlp9", "source": "a/b"}]')
 
 

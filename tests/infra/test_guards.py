@@ -224,9 +224,9 @@ def test_more_tmp_spares_the_memory_of_s3_as_long_as_the_models_fit_into_it() ->
 
 
 def test_an_image_over_10_gb_is_refused() -> None:
-    models = bundles(*[100] * 98)
+    models = bundles(*[100] * 96)
     with pytest.raises(
-        ConfigError, match=r"An image with the models of oci .98 of them.* about 10300 MB, and Lambda allows 10240 MB"
+        ConfigError, match=r"An image with the models of oci .96 of them.* about 10300 MB, and Lambda allows 10240 MB"
     ):
         check_sizes("oci", function(memory=10240), models)
     with pytest.raises(ConfigError, match="memory is 8000 MB"):

@@ -436,7 +436,7 @@ def test_every_widget_shows_what_this_stack_has_and_all_of_it(configured: Config
             assert sources == groups
             continue
         if [len(metric) for metric in properties["metrics"]] == [1]:
-            assert "{ml-inference/local,architecture,code,model}" in properties["metrics"][0][0]["expression"]
+            assert '{"ml-inference/local",architecture,code,model}' in properties["metrics"][0][0]["expression"]
             continue
         lines = [
             (metric[0], metric[1], dict(zip(metric[2:-1:2], metric[3:-1:2], strict=True)))

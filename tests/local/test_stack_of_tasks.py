@@ -11,7 +11,8 @@ import pytest
 
 from handlers.serving.bundle import Bundle
 from handlers.serving.models import TASKS
-from infra.sample import PASSAGE, QUESTIONS
+from infra.bundles import LocalBundle
+from infra.sample import PASSAGE, QUESTIONS, sample_body
 from workbench.local.asking import Asker, Reply
 from workbench.local.stack import LocalStack
 from workbench.program.config import load
@@ -40,6 +41,15 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
             return asker.post(endpoints[architecture], json.dumps({"model_type": task, **fields}).encode())
 
         yield post
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_sample_request_of_a_model_is_right_for_its_task(ask: Ask, task: str) -> None:
+    folder = Path("models/demo/nlp1") if task == "question-answering" else FOLDERS[task]
+    fields = sample_body(LocalBundle(task, folder, Bundle.read(folder)))
+    assert fields.pop("model_type") == task
+    reply = ask("s3", task, **fields)
+    assert reply.status == 200, reply.body
 
 
 def close(expected: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from infra.settings import Engine
 from workbench.cost.prices import CostError, Cpu, Prices
 from workbench.cost.traffic import SECONDS_PER_MONTH, Traffic, shares, traces
 
@@ -41,7 +42,7 @@ class Deployment:
     architecture: str
     memory_mb: int
     bundles: tuple[tuple[int, ...], ...]
-    engine: str = "onnx"
+    engine: Engine = "onnx"
     cpu: Cpu = "x86_64"
     storage_mb: int = FREE_STORAGE_MB
     provisioned: int = 0

@@ -46,9 +46,7 @@ def deployments(stack: StackConfig) -> list[Deployment]:
                 )
             )
     except ConfigError as error:
-        raise CostError(
-            f"Stack {stack.stack} cannot be deployed as it is configured, so it costs nothing: {error}"
-        ) from error
+        raise CostError(f"The cost of stack {stack.stack} cannot be estimated: {error}") from error
     return found
 
 

@@ -13,7 +13,9 @@ from types import FrameType
 
 from rich.console import Console
 
-from infra.sample import PASSAGE, QUESTIONS
+from infra.bundles import read_bundles
+from infra.sample import QUESTIONS, sample_body
+from infra.settings import Settings
 from workbench.program.config import StackConfig
 from workbench.program.graph import Graph
 from workbench.program.tree import compact
@@ -42,7 +44,7 @@ def up(config: StackConfig, port: int, console: Console, containers: bool = Fals
         graph = stack.deploy(lambda resource: status.update(f"Created {resource.name}"))
         status.stop()
         _print_outputs(graph, console)
-        _print_ways_to_test(graph, stack.emulator, config.region, stack.models[0], console)
+        _print_ways_to_test(graph, stack.emulator, config, console)
         console.print(f"The stack runs until you press Ctrl-C. Logs are in {FOLDER / 'logs'}", soft_wrap=True)
         threading.Event().wait()
     console.print("The stack is down.")
@@ -79,16 +81,18 @@ def _print_outputs(graph: Graph, console: Console) -> None:
     console.print()
 
 
-def _print_ways_to_test(graph: Graph, emulator: Emulator, region: str, model: str, console: Console) -> None:
+def _print_ways_to_test(graph: Graph, emulator: Emulator, config: StackConfig, console: Console) -> None:
     event = FOLDER / "event.json"
-    body = json.dumps({"model_type": model, "question": QUESTIONS[1], "context": PASSAGE})
+    settings = Settings.from_config(config.values, config.project)
+    bundle = read_bundles(settings.for_architecture(settings.architectures[0]), config.stack)[0]
+    body = json.dumps(sample_body(bundle, QUESTIONS[1]))
     event.write_text(json.dumps({"body": body}, indent=2) + "\n", encoding="utf-8")
     console.print("[bold]1. Over HTTP[/], with the ready-made request of the stack:\n")
     for request in sorted(graph.outputs["sampleRequests"].values()):
         print(request + "\n")
     console.print("[bold]2. With the AWS CLI[/]; the reply is the function's own:\n")
     for function in sorted(graph.outputs["functions"].values()):
-        print(aws_command(emulator.endpoint, region, function, event) + "\n")
+        print(aws_command(emulator.endpoint, config.region, function, event) + "\n")
     console.print(f"[bold]3. With a test event[/], as in the Lambda console; this one is in {event}:\n", soft_wrap=True)
     print(event.read_text(encoding="utf-8"))
 

@@ -110,7 +110,7 @@ def check(name: str, precision: str, proof: Mapping[str, str | int | float], min
             raise ModelError(
                 f"{name} is refused: in fp32, logits differ from the original's by up to {difference:.2g} (allowed: "
                 f"{LARGEST_LOGIT_DIFFERENCE:.0e}) and {agreement:.1%} of the answers are the same (needed: 100%). The "
-                "export does not preserve this model; use engine torch."
+                "bundle does not preserve this model; if it is one for engine onnx, use engine torch."
             )
     elif agreement < min_agreement:
         raise ModelError(

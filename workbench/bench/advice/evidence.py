@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from infra.sizes import RUNTIME_MB, peak_memory
 from workbench.bench import summaries
 from workbench.bench.results import Results
 from workbench.bench.summaries import Summary
 from workbench.bench.wording import duration, megabytes, plural
-from workbench.cost.bill import Bill, Deployment, Durations, bill
+from workbench.cost.bill import FREE_STORAGE_MB, Bill, Deployment, Durations, bill
 from workbench.cost.prices import Prices
 from workbench.cost.stack import measured_deployments, measured_durations
 from workbench.cost.traffic import IDLE_MINUTES, Traffic
@@ -25,7 +26,7 @@ VCPU_MB = 1769
 ANSWER_LIMIT_MS = 30_000
 
 # Uncompressed: the base image, the runtime and the packages.
-RUNTIME_UNPACKED = {"onnx": 700 * MB, "torch": 1_700 * MB}
+RUNTIME_UNPACKED = {engine: size * 2**20 for engine, size in RUNTIME_MB.items()}
 
 LOCAL_DISK = "local disk"
 
@@ -128,10 +129,15 @@ def _misfit(deployment: Deployment, memory: float | None, cold_ms: float) -> str
         return f"an image with {megabytes(deployment.size)} of weights would be over Lambda's {megabytes(IMAGE_LIMIT)}"
     if largest > MEMORY_LIMIT_MB * MB:
         return f"a model of {megabytes(largest)} is more than the {MEMORY_LIMIT_MB:,} MB of memory a function can have"
-    if deployment.architecture == "s3" and 2 * largest > MEMORY_LIMIT_MB * 2**20:
+    needed = peak_memory(
+        deployment.engine,
+        [sum(bundle) for bundle in deployment.bundles],
+        in_memory=deployment.architecture == "s3" and deployment.storage_mb <= FREE_STORAGE_MB,
+    )
+    if needed > MEMORY_LIMIT_MB:
         return (
-            f"a model of {megabytes(largest)} is in memory twice at least while it loads, as fetched and as run, and a function "
-            f"can have {MEMORY_LIMIT_MB:,} MB"
+            f"loading {megabytes(deployment.size)} of models takes about {needed:,} MB of memory there, and a function can have "
+            f"{MEMORY_LIMIT_MB:,} MB"
         )
     if memory is not None and memory > MEMORY_LIMIT_MB:
         return f"it took {memory:,.0f} MB of memory, and a function can have {MEMORY_LIMIT_MB:,} MB"

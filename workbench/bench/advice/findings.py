@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from infra.sizes import largest_model
 from workbench.bench.advice.choice import OFTEN, rounded
 from workbench.bench.advice.evidence import (
     IMAGE_LIMIT,
@@ -54,7 +55,9 @@ def findings(evidence: Evidence, needs: Needs) -> list[Finding]:
 def _size(evidence: Evidence) -> Finding:
     models = evidence.results.models
     total, largest = sum(model.size for model in models), max(models, key=lambda model: model.size)
-    runtime = RUNTIME_UNPACKED["torch" if any(model.engine == "torch" for model in models) else "onnx"]
+    engine = "torch" if any(model.engine == "torch" for model in models) else "onnx"
+    runtime = RUNTIME_UNPACKED[engine]
+    from_memory, from_file = (largest_model(engine, MEMORY_LIMIT_MB, in_memory=one) for one in (True, False))
     room = IMAGE_LIMIT - runtime
     misfits = [f"{called(name)} is out: {one.misfit}" for name, one in evidence.measured.items() if one.misfit]
     subject = (
@@ -65,14 +68,14 @@ def _size(evidence: Evidence) -> Finding:
     )
     sentence = (
         f"{subject} {'fit' if len(models) > 1 else 'fits'} everywhere: that is {share(total / room)} of the "
-        f"{megabytes(room)} that an image has left beside the runtime. /tmp, at most {TMP_LIMIT_MB:,} MB, is no limit, "
-        "because nothing is copied there."
+        f"{megabytes(room)} that an image has left beside the runtime. /tmp, at most {TMP_LIMIT_MB:,} MB, is no limit: "
+        "nothing is copied there unless ephemeralStorage asks S3 to."
         if not misfits
         else f"{subject} do{'' if len(models) > 1 else 'es'} not fit everywhere. {'; '.join(misfits)}."
     )
     change = (
-        f"Beyond {megabytes(room)} of weights OCI is out; beyond {megabytes(MEMORY_LIMIT_MB * 2**20 / 2)} in one model "
-        f"S3 is, and beyond {MEMORY_LIMIT_MB:,} MB in one model all three are."
+        f"Beyond {megabytes(room)} of weights OCI is out; beyond {megabytes(from_memory)} in one model S3 is, unless "
+        f"ephemeralStorage lets it load by way of /tmp, and beyond {megabytes(from_file)} in one model all three are."
     )
     return Finding("Model size", sentence, change)
 

@@ -113,7 +113,7 @@ def bench_command(
         json_file.parent.mkdir(parents=True, exist_ok=True)
         results.write(json_file)
     if html_file:
-        from workbench.bench.report import html  # pyright: ignore
+        from workbench.bench.report import html
 
         html_file.write_text(html(results), encoding="utf-8")
     _print(results)

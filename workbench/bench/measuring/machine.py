@@ -28,9 +28,14 @@ def this_machine() -> Machine:
         cpu=_cpu(),
         cores=threads(),
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
-        system=f"{platform.system()} {platform.release()}",
+        system=_system(),
         versions=versions,
     )
+
+
+def _system() -> str:
+    """Name and version of the system, without what a distributor or a host calls its build."""
+    return f"{platform.system()} {platform.release().partition('-')[0]}"
 
 
 def _cpu() -> str:
