@@ -14,8 +14,10 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from workbench.bench.measuring import aws
+from workbench.bench.measuring.elsewhere import elsewhere
 from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.measuring.run import Plan
+from workbench.program.config import load
 
 FUNCTION = "ml-inference-dev-s3-function"
 REPORT = (
@@ -137,3 +139,10 @@ def test_without_the_pulumi_cli_it_says_what_can_be_measured(monkeypatch: pytest
         MeasuringError, match=r"takes the Pulumi CLI.*With --here the stack is brought up on this machine"
     ):
         aws.stack_outputs("dev")
+
+
+@pytest.mark.parametrize("auth", ["iam", "oci"])
+def test_a_stack_that_asks_for_credentials_is_refused_before_anything_is_asked(auth: str) -> None:
+    settings = ["auth=iam"] if auth == "iam" else ['oci={"auth": "iam"}']
+    with pytest.raises(MeasuringError, match=r"has auth iam for .*oci, and requests are sent without credentials"):
+        elsewhere(load("local", settings), [], [], [])

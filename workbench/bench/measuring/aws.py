@@ -27,15 +27,15 @@ from workbench.bench.measuring.run import Plan
 from workbench.bench.measuring.subjects import ColdStart, Subject, WarmRequest, check, shown
 from workbench.bench.measuring.timing import phases, server_timing
 from workbench.bench.results import Machine, Variant
+from workbench.cost.prices import PriceTable
 from workbench.local.asking import Reply
 
 # Nothing reads it: a function whose configuration is another one starts anew.
 VARIABLE = "BENCH"
 _TIMEOUT = 60  # seconds
 
-# List prices of us-east-1, x86, October 2025, in dollars; an estimate needs no more. https://aws.amazon.com/lambda/pricing/
-# and https://aws.amazon.com/api-gateway/pricing/
-_GB_SECOND, _REQUEST, _API_REQUEST = 0.0000166667, 0.20e-6, 1.00e-6
+# An estimate needs no other region and no other processors.
+_REGION, _CPU = "us-east-1", "x86_64"
 # What an invocation is taken to last for the estimate, in seconds: rather too long.
 _COLD_SECONDS, _WARM_SECONDS = 5.0, 1.0
 
@@ -180,7 +180,9 @@ def cost(plan: Plan, subjects: int, questions: int, memory: int) -> float:
     busy = sum(plan.concurrency) * plan.seconds * subjects  # seconds of all environments together
     requests = cold + warm + busy / 0.05  # no answer takes less than 50 ms
     seconds = cold * _COLD_SECONDS + warm * _WARM_SECONDS + busy + sum(plan.concurrency) * subjects * _COLD_SECONDS
-    return seconds * memory / 1024 * _GB_SECOND + requests * (_REQUEST + _API_REQUEST)
+    prices = PriceTable.read().of(_REGION)
+    each = prices.lambda_request + prices.http_api_request
+    return seconds * memory / 1024 * prices.lambda_gb_second[_CPU] + requests * each
 
 
 def lambda_machine(region: str) -> Machine:

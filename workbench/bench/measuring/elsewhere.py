@@ -35,6 +35,12 @@ def elsewhere(
     measured: list[Architecture] = [
         name for name in settings.architectures if not architectures or name in architectures
     ]
+    closed: list[Architecture] = [name for name in measured if settings.for_architecture(name).auth != "none"]
+    if closed and not urls:
+        raise MeasuringError(
+            f"Stack {config.stack} has auth {settings.for_architecture(closed[0]).auth} for {' and '.join(closed)}, and requests are "
+            "sent without credentials. Measure a stack of the same models with auth none, and take it down afterwards."
+        )
     bundles = {name: bundles_of(settings, name, config.stack) for name in measured}
     by_name = {bundle.name: bundle for served in bundles.values() for bundle in served}
     if unknown := [name for name in models if name not in by_name]:
