@@ -15,7 +15,6 @@ SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 # An idle environment lived 5 to 7 minutes in Mikhail Shilkov's measurement (https://mikhail.io/serverless/coldstarts/
 # aws/intervals/, 2021). AWS documents no figure, and others have measured up to an hour.
 IDLE_MINUTES = 6.0
-IDLE_MINUTES_RANGE = (5.0, 7.0)
 
 # Environments beyond the one that serves less than this share of the requests are left out.
 _NEGLIGIBLE = 1e-9
