@@ -90,7 +90,7 @@ def test_the_first_request_is_cold_and_loads_and_the_second_does_neither(deploye
         timing = dict(part.split(";dur=") for part in cold.headers["server-timing"].split(", "))
         assert set(timing) == {"imports", "load", "fetch", "session", "tokenize", "infer", "total"}
         assert float(timing["load"]) > 0
-        assert "load;dur=0.0" in warm.headers["server-timing"]
+        assert "session;dur=0.0" in warm.headers["server-timing"]
         assert cold.headers["content-type"] == "application/json"
         assert cold.body == warm.body
 
