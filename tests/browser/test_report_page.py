@@ -16,7 +16,9 @@ from typing import Any, Literal
 import pytest
 from PIL import Image, ImageStat
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from workbench.bench import report
 from workbench.bench.advice import Needs
@@ -79,7 +81,10 @@ def show(browser: webdriver.Chrome, page: Path, theme: Theme = "light", width: i
 
 
 def screenshot(browser: webdriver.Chrome, name: str) -> Image.Image:
-    taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
+    # Right after its size has changed, Chromium may not have laid the page out yet, and refuses.
+    patient = WebDriverWait(browser, 10, ignored_exceptions=[WebDriverException])
+    asked = {"captureBeyondViewport": True, "format": "png"}
+    taken = patient.until(lambda chrome: chrome.execute_cdp_cmd("Page.captureScreenshot", asked))
     content = base64.b64decode(taken["data"])
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     (SCREENSHOTS / f"{name}.png").write_bytes(content)
