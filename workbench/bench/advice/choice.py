@@ -86,8 +86,10 @@ def _in_a_vpc(measured: Mapping[str, Measured], bills: Mapping[str, Bill]) -> st
 
 def _by_cold_start(left: Sequence[str], evidence: Evidence, bills: Mapping[str, Bill]) -> tuple[list[str], str]:
     measured, cold = evidence.measured, max(month.cold_share for month in bills.values())
-    fastest = min(left, key=lambda name: measured[name].cold.median)
-    slower = [name for name in left if not _same(measured[fastest], measured[name])]
+    compared = [name for name in left if name != "oci"] if evidence.image_was_local else list(left)
+    aside = "; OCI is left aside, as its image came from local disk" if len(compared) < len(left) else ""
+    fastest = min(compared or left, key=lambda name: measured[name].cold.median)
+    slower = [name for name in compared if not _same(measured[fastest], measured[name])]
     if not evidence.tells_networks_apart:
         why = "they were measured on local disk, without the networks of EFS and S3"
     elif not slower:
@@ -98,9 +100,9 @@ def _by_cold_start(left: Sequence[str], evidence: Evidence, bills: Mapping[str, 
         times = listed(f"{duration(measured[name].cold.median)} on {called(name)}" for name in slower)
         return [name for name in left if name not in slower], (
             f"Cold starts decide: {share(cold)} of the requests meet one, and it takes "
-            f"{duration(measured[fastest].cold.median)} on {called(fastest)} against {times}."
+            f"{duration(measured[fastest].cold.median)} on {called(fastest)} against {times}{aside}."
         )
-    return list(left), f"Cold starts do not decide: {why}."
+    return list(left), f"Cold starts do not decide: {why}{aside}."
 
 
 def _by_cost(left: Sequence[str], _: Evidence, bills: Mapping[str, Bill]) -> tuple[list[str], str]:

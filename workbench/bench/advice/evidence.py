@@ -29,6 +29,8 @@ ANSWER_LIMIT_MS = 30_000
 RUNTIME_UNPACKED = {engine: size * 2**20 for engine, size in RUNTIME_MB.items()}
 
 LOCAL_DISK = "local disk"
+# What `bench` calls the network of functions that run elsewhere than on this machine.
+ELSEWHERE = ("AWS", "that of the endpoints")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Evidence:
     def tells_networks_apart(self) -> bool:
         """Whether EFS and S3 were behind a network: a model of one, or AWS, which is where times are billed."""
         return self.results.network != LOCAL_DISK or any(record.billed_ms for record in self.results.cold)
+
+    @property
+    def image_was_local(self) -> bool:
+        """Whether OCI alone was without its way through a network: a profile models those of EFS and S3, and no image's."""
+        return self.results.network not in (LOCAL_DISK, *ELSEWHERE)
 
     def bills(self, needs: Needs, requests: float) -> dict[str, Bill]:
         """The month's bill of each architecture."""
