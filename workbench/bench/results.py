@@ -13,6 +13,9 @@ from pydantic.alias_generators import to_camel
 
 FORMAT = 1
 
+# Networks that are no profile: of functions on this machine without one, of a stack on AWS, and of any other endpoint.
+LOCAL_DISK, ON_AWS, OF_ENDPOINTS = "local disk", "AWS", "that of the endpoints"
+
 # served: by this program. plain: by a handler as one would write it, with transformers and torch. floor: what no handler
 # can do without, an empty handler, a session and one run of it.
 Variant = Literal["served", "plain", "floor"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from infra.sizes import RUNTIME_MB, peak_memory
 from workbench.bench import summaries
-from workbench.bench.results import Results
+from workbench.bench.results import LOCAL_DISK, OF_ENDPOINTS, ON_AWS, Results
 from workbench.bench.summaries import Summary
 from workbench.bench.wording import duration, megabytes, plural
 from workbench.cost.bill import FREE_STORAGE_MB, Bill, Deployment, Durations, bill
@@ -27,10 +27,6 @@ ANSWER_LIMIT_MS = 30_000
 
 # Uncompressed: the base image, the runtime and the packages.
 RUNTIME_UNPACKED = {engine: size * 2**20 for engine, size in RUNTIME_MB.items()}
-
-LOCAL_DISK = "local disk"
-# What `bench` calls the network of functions that run elsewhere than on this machine.
-ELSEWHERE = ("AWS", "that of the endpoints")
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class Evidence:
     @property
     def image_was_local(self) -> bool:
         """Whether OCI alone was without its way through a network: a profile models those of EFS and S3, and no image's."""
-        return self.results.network not in (LOCAL_DISK, *ELSEWHERE)
+        return self.results.network not in (LOCAL_DISK, ON_AWS, OF_ENDPOINTS)
 
     def bills(self, needs: Needs, requests: float) -> dict[str, Bill]:
         """The month's bill of each architecture."""

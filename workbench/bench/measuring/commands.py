@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 console = Console()
 
 HERE = "local"
-LOCAL_DISK = "local disk"
 
 
 def bench_command(
@@ -197,7 +196,7 @@ def _measure(
     from workbench.bench.measuring.overhead import measure
     from workbench.bench.measuring.questions import question
     from workbench.bench.measuring.run import Question, cold_starts, steps, throughputs, warm_requests
-    from workbench.bench.results import Results
+    from workbench.bench.results import LOCAL_DISK, Results
 
     created = datetime.now(UTC).isoformat(timespec="seconds")
     asked = {

@@ -14,6 +14,7 @@ from workbench.bench.measuring.errors import MeasuringError
 from workbench.bench.measuring.machine import this_machine
 from workbench.bench.measuring.measured import Measured, bundles_of, settings_of
 from workbench.bench.measuring.subjects import Subject
+from workbench.bench.results import OF_ENDPOINTS, ON_AWS
 from workbench.program.config import StackConfig
 
 
@@ -50,9 +51,9 @@ def elsewhere(
     if urls:
         subjects = _at(urls, by_name, settings)
         # Where they run is not known; who asks is.
-        return Measured(subjects, by_name, memory, this_machine(), "that of the endpoints")
+        return Measured(subjects, by_name, memory, this_machine(), OF_ENDPOINTS)
     subjects = stack_subjects(stack_outputs(config.stack), bundles, config.region, models)
-    return Measured(subjects, by_name, memory, lambda_machine(config.region), "AWS")
+    return Measured(subjects, by_name, memory, lambda_machine(config.region), ON_AWS)
 
 
 def _at(urls: Sequence[str], bundles: dict[str, LocalBundle], settings: Settings) -> list[Subject]:
